@@ -1,0 +1,52 @@
+# Everything is set up in .venv on first use; the only things needed are python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo test test-deep bench lint format lock clean
+
+setup: $(VENV)/.run $(VENV)/.dev
+
+# What running needs; enough for the demo.
+$(VENV)/.run: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	echo "$(CURDIR)/service" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/flyball-source.pth"
+	printf '#!/bin/sh\nexec "$(CURDIR)/$(BIN)/python" -m flyball "$$@"\n' > $(BIN)/flyball && chmod +x $(BIN)/flyball
+	touch $@
+
+# What testing needs on top.
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+demo: $(VENV)/.run
+	$(BIN)/flyball demo $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check service tests
+	$(BIN)/ruff format --check service tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -q -m "not slow"
+
+test-deep: setup
+	FLYBALL_TEST_PROFILE=deep $(BIN)/python -m pytest -n 2 -q
+
+bench: setup
+	$(BIN)/python -m tests.bench $(ARGS)
+
+format: setup
+	$(BIN)/ruff format service tests
+	$(BIN)/ruff check --fix service tests
+
+# Writes the lock files anew: hashes, no download addresses.
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache var

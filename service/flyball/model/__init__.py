@@ -1,0 +1,1 @@
+"""The nouns: plain values and ports, on the standard library alone."""
