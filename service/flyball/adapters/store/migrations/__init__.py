@@ -1,0 +1,39 @@
+"""The schema's history, run by the daemon itself: Alembic's steps, without its command line and ini file.
+
+Alembic takes 11 MB and a third of a second to import, so it is loaded only when there is a step to take: which
+revisions exist is written down here, and a test holds the list to the files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, inspect, text
+
+REVISIONS: Final = ("0001",)
+HEAD: Final = REVISIONS[-1]
+
+VERSION_TABLE: Final = "alembic_version"
+
+
+def current(connection: Connection) -> str | None:
+    """The revision of the schema in this database; None before the first step."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608 - a constant
+    return found
+
+
+def upgrade(connection: Connection) -> None:
+    """Takes every step up to `HEAD` in the transaction that `connection` is in; the caller commits.
+
+    All steps or none take effect: both databases keep data definition inside transactions.
+    """
+    from alembic import command  # noqa: PLC0415 - loaded only when there is a step to take
+    from alembic.config import Config  # noqa: PLC0415 - likewise
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,200 @@
+"""Group commit: one thread that writes, and one trip to the disk for all who are waiting.
+
+A commit costs a flush of the disk, whatever it holds. So the thread runs every work that has arrived, each inside a
+savepoint of its own, commits once, and only then tells the callers. Nobody waits for company: a work that comes alone
+is committed alone, and the next group gathers while the disk is busy with this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from sqlalchemy import Connection, Engine, Transaction, event
+
+from flyball.adapters.store.connect import Driver
+from flyball.adapters.store.errors import StoreError, StoreFull, translate
+from flyball.model.errors import Stopping
+
+T = TypeVar("T")
+
+# A group ends at either, so that the first caller in it does not wait for ever.
+GROUP_WORKS: Final = 512
+GROUP_SECONDS: Final = 0.025
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """One caller's work on its way through a group."""
+
+    work: Callable[[Connection], Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class _GroupLostError(Exception):
+    """The transaction is gone with all that ran in it; `__cause__` says why."""
+
+
+class Writer:
+    """Runs works in the order in which they were submitted, on the engine's one connection.
+
+    All methods but the thread's own are called from the event loop in which it was made.
+    """
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self.trouble: str | None = None
+        self.works = 0
+        self.commits = 0
+        self._engine = engine
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closing = False
+        self._ended = False
+        self._inside_work = False
+        event.listen(engine, "commit", self._refuse_commit)
+        self._thread = threading.Thread(target=self._serve, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """Accepts `work`: from here on it is run and committed even if the caller goes away."""
+        if self._closing:
+            raise Stopping("the ledger is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Job(work, future))
+        return future
+
+    def stop_accepting(self) -> None:
+        """Lets the thread end after the last accepted work. Later calls do nothing."""
+        if not self._closing:
+            self._closing = True
+            self._queue.put(None)
+
+    def join(self) -> None:
+        """Waits for the thread's end; blocks, so call it from another thread than the loop's."""
+        self._thread.join()
+
+    # What follows runs in the writer's thread.
+
+    def _serve(self) -> None:
+        while not self._ended and (first := self._queue.get()) is not None:
+            self._group(first)
+
+    def _waiting(self, first: _Job) -> Iterator[_Job]:
+        """`first` and whatever else has arrived by the time it is asked for, up to the bounds of a group."""
+        ends = time.monotonic() + GROUP_SECONDS
+        yield first
+        for _ in range(GROUP_WORKS - 1):
+            if time.monotonic() >= ends:
+                return
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if job is None:
+                self._ended = True
+                return
+            yield job
+
+    def _group(self, first: _Job) -> None:
+        """Runs and commits one group, then tells its callers.
+
+        When the transaction is lost, those who had run in it get the error; those who had not are still in the queue.
+        """
+        waiting = self._waiting(first)
+        ran: list[_Job] = []
+        try:
+            with self._engine.connect() as connection:
+                self._transaction(connection, waiting, ran)
+        except BaseException as error:  # noqa: BLE001 - the thread must go on, and each caller hears what happened
+            if not ran:  # not even a transaction could be begun: tell all who wait, for each try may take long
+                ran.extend(waiting)
+            self._lose(ran, error)
+        self.works += len(ran)
+        # Without a loop (it was closed under us) nobody is left to be told; what was committed stays committed.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(_settle, ran)
+
+    def _transaction(self, connection: Connection, waiting: Iterator[_Job], ran: list[_Job]) -> None:
+        transaction = connection.begin()
+        driver = cast("Driver", connection.connection.dbapi_connection)
+        before = driver.total_changes
+        try:
+            for job in waiting:
+                ran.append(job)
+                self._run(job, connection, driver, transaction)
+            transaction.commit()
+        except BaseException as error:
+            # Roll back first: a connection closed with a statement still open would keep the write lock.
+            with contextlib.suppress(Exception):
+                driver.rollback()
+            if not isinstance(translate(error.__cause__ or error, self._path), StoreFull):
+                connection.invalidate()  # a full disk leaves the connection sound; after anything else, take a new one
+            raise
+        self.commits += 1
+        if driver.total_changes != before:
+            self.trouble = None
+
+    def _run(self, job: _Job, connection: Connection, driver: Driver, transaction: Transaction) -> None:
+        """Runs one work inside a savepoint, set through the driver: SQLAlchemy's own takes three times as long."""
+        driver.execute("SAVEPOINT work").close()
+        self._inside_work = True
+        try:
+            job.result = job.work(connection)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
+            job.error = error
+        finally:
+            self._inside_work = False
+        # SQLite ends the whole transaction by itself after some errors (full disk, input/output, memory).
+        if not (driver.in_transaction and transaction.is_active and connection.get_transaction() is transaction):
+            raise _GroupLostError from job.error
+        if job.error is not None:
+            driver.execute("ROLLBACK TO work").close()
+            job.error = translate(job.error, self._path) or job.error
+            self._remember(job.error)
+        driver.execute("RELEASE work").close()
+
+    def _lose(self, ran: list[_Job], error: BaseException) -> None:
+        """Tells everybody in a lost transaction that nothing was written; who failed in it by itself hears its own."""
+        cause = error.__cause__ if isinstance(error, _GroupLostError) else error
+        for job in ran:
+            if job.error is not None and job.error is not cause:
+                continue
+            told = translate(cause, self._path) if cause is not None else None
+            if told is None and job.error is None:
+                why = "a work ended it" if cause is None else repr(cause)
+                told = StoreError(f"the ledger {self._path} lost a transaction, and nothing in it was written: {why}")
+                told.__cause__ = cause
+            job.error = told or job.error
+            self._remember(job.error)
+
+    def _remember(self, error: BaseException | None) -> None:
+        if isinstance(error, StoreError):
+            self.trouble = str(error)
+
+    def _refuse_commit(self, _connection: Connection) -> None:
+        if self._inside_work:
+            raise RuntimeError("a work must not commit: the store does, for the whole group")
+
+
+def _settle(jobs: list[_Job]) -> None:
+    """Hands out results, in the event loop. A caller who was cancelled meanwhile is passed over."""
+    for job in jobs:
+        if job.future.done():
+            continue
+        if job.error is None:
+            job.future.set_result(job.result)
+        elif isinstance(job.error, StopIteration):  # which a future cannot carry
+            job.future.set_exception(RuntimeError("the work raised StopIteration"))
+        else:
+            job.future.set_exception(job.error)
+        job.error = None  # its traceback leads back to the job: without this only the collector would free both

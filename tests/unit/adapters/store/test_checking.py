@@ -1,0 +1,91 @@
+"""The look over a ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import LargeBinary, String, Table, Text, insert
+
+from flyball.adapters.store.checking import check
+from flyball.adapters.store.connect import writing_engine
+from flyball.adapters.store.errors import NoLedger
+from flyball.adapters.store.migrations import HEAD
+from flyball.adapters.store.schema import bring_up
+from flyball.ledger.tables import attempts, decisions, effects, metadata
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    bring_up(tmp_path / "ledger.sqlite")
+    return tmp_path / "ledger.sqlite"
+
+
+def add(path: Path, table: Table, **values: Any) -> None:
+    """Puts in one row, with something harmless in each required column that is not named."""
+    harmless = {LargeBinary: b"{}", String: "", Text: ""}
+    row = {
+        column.name: harmless.get(type(column.type), 0)
+        for column in table.columns
+        if not column.nullable and column.name != "id"
+    }
+    engine = writing_engine(path)
+    with engine.begin() as connection:
+        connection.execute(insert(table).values(row | values))
+    engine.dispose()
+
+
+def test_sound_ledger(path: Path) -> None:
+    """A new ledger has no problem; the report counts its rows and tells its schema and size."""
+    add(path, metadata.tables["facts"], name="a")
+    report = check(path)
+    assert report.ok
+    assert report.problems == ()
+    assert report.revision == HEAD
+    assert report.size == path.stat().st_size
+    assert report.rows == {**dict.fromkeys(metadata.tables, 0), "facts": 1}
+
+
+def test_attempts_and_effects_that_do_not_fit(path: Path) -> None:
+    """An attempt without its effect, and an open attempt of an ended effect, are named; an open running one is fine."""
+    add(path, effects, id=1, state="done")
+    add(path, effects, id=2, state="running")
+    add(path, attempts, id=10, effect=1, number=1)
+    add(path, attempts, id=11, effect=2, number=1)
+    add(path, attempts, id=12, effect=3, number=1, ended=5)
+    assert check(path).problems == (
+        "attempt 12 belongs to effect 3, which is not there",
+        "attempt 10 is open, but its effect 1 is done",
+    )
+
+
+def test_two_current_decisions(path: Path) -> None:
+    """Two decisions of one rule on one target cannot both be the current one."""
+    for current in (False, True, True):
+        add(path, decisions, rule="qc", site="main", level="file", target="f1", current=current)
+    add(path, decisions, rule="qc", site="main", level="file", target="f2", current=True)
+    assert check(path).problems == ("rule qc has 2 current decisions on file f1 of main",)
+
+
+def test_damaged_pages(path: Path) -> None:
+    """Damage inside the file is a problem in the report, not an exception."""
+    content = bytearray(path.read_bytes())
+    content[8192:16384] = b"\xff" * 8192
+    path.write_bytes(content)
+    assert not check(path).ok
+
+
+def test_no_database(tmp_path: Path) -> None:
+    """A file of something else is reported; a missing one is NoLedger."""
+    (tmp_path / "ledger.sqlite").write_text("not a database, but long enough to be looked at" * 100)
+    assert "damaged, or not a ledger" in check(tmp_path / "ledger.sqlite").problems[0]
+    with pytest.raises(NoLedger):
+        check(tmp_path / "none.sqlite")
+
+
+def test_checking_changes_nothing(path: Path) -> None:
+    """The file is the same, byte for byte, after it was checked."""
+    before = path.read_bytes()
+    check(path)
+    assert path.read_bytes() == before
