@@ -1,0 +1,255 @@
+"""Files: upload, download, metadata, by container and name or by file id."""
+
+import io
+import zipfile
+from typing import Any
+
+import orjson
+
+from flyball.sandbox import files, metadata, shapes
+from flyball.sandbox.access import require
+from flyball.sandbox.api.call import EMPTY, Addresses, Call, Reply
+from flyball.sandbox.errors import Refusal, invalid, not_found, schema
+from flyball.sandbox.tables import Doc
+
+_SPAWNED = Reply(body={"modified": 1, "jobs_spawned": 0})
+
+
+def _upload(call: Call) -> Reply:
+    """Multipart upload: part `file`, and `metadata` before it (live19: one file a request)."""
+    level, doc = call.target()
+    if "ticket" in call.query:
+        # Without signed URLs the ticket request of newer clients means nothing here (live19).
+        return EMPTY
+    if level == "analysis" and doc.get("job"):
+        raise invalid(400, "Cannot add files to an analysis that was made by a job")
+    parts = call.request.parts or []
+    given = [orjson.loads(p.content) for p in parts if p.name == "metadata"]
+    described: list[Doc] = given[0] if given and isinstance(given[0], list) else given
+    uploads = [p for p in parts if p.filename is not None]
+    if len(uploads) > 1 and not call.site.speech.file_fields:
+        raise invalid(400, "Targeted uploads can only send one file")
+    answer = []
+    for place, part in enumerate(uploads):
+        meta = dict(described[place]) if place < len(described) else {}
+        unknown = set(meta) - files.WRITABLE
+        if unknown:
+            raise schema("none", f"Additional properties are not allowed ({unknown.pop()!r} was unexpected)")
+        name = str(meta.pop("name", None) or part.filename).replace("\\", "/").rsplit("/", 1)[-1]
+        meta.pop("size", None)
+        origin = {"type": "user", "id": call.user.id}
+        if part.content_type and not call.site.speech.file_fields:
+            meta["mimetype"] = part.content_type
+        stored = files.put_file(
+            call.site, level, doc, name, content=part.content, origin=origin,
+            preserve=call.flag("preserve_metadata"), **meta,
+        )  # fmt: skip
+        answer.append(shapes.file(call.site, stored, info=True))
+    return Reply(body=answer)
+
+
+def _named(call: Call) -> tuple[str, Doc, Doc]:
+    level, doc = call.target()
+    return level, doc, files.get_file(call.site, doc, call.args["name"])
+
+
+def _download(call: Call) -> Reply:
+    """The content, or with an empty `ticket` a ticket that stands for a key at the same address (wire)."""
+    _, _, file = _named(call)
+    version = call.query.get("version", [None])[-1]
+    file = files.version_of(call.site, file, int(version) if version and version.isdigit() else None)
+    if call.query.get("ticket") == [""]:
+        ticket = call.site.ids.uuid()
+        call.site.tickets[ticket] = (call.user.id, tuple(call.request.segments))
+        return Reply(body={"ticket": ticket})
+    return _content(call, file)
+
+
+def _content(call: Call, file: Doc) -> Reply:
+    content = files.content_of(call.site, file)
+    member = call.query.get("member", [None])[-1]
+    if call.flag("info") or member is not None:
+        return _from_zip(content, member)
+    headers = {"Content-Disposition": f'attachment; filename="{_quoted(file["name"])}"'}
+    if call.flag("view") and call.request.headers.get("range", "").startswith("bytes="):
+        first, _, last = call.request.headers["range"].removeprefix("bytes=").partition("-")
+        start, end = int(first or 0), int(last or len(content) - 1)
+        if start >= len(content):
+            raise Refusal(416, "Range not satisfiable")
+        headers["Content-Range"] = f"bytes {start}-{min(end, len(content) - 1)}/{len(content)}"
+        return Reply(status=206, raw=content[start : end + 1], content_type=file["mimetype"], headers=headers)
+    return Reply(raw=content, content_type=file["mimetype"], headers=headers)
+
+
+def _quoted(name: str) -> str:
+    return "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in name)
+
+
+def _from_zip(content: bytes, member: str | None) -> Reply:
+    """The listing of a zip, or one of its members; 400 for what is not there (live19)."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except zipfile.BadZipFile as error:
+        raise Refusal(400, "not a zip file") from error
+    if member is None:
+        return Reply(body={"comment": "", "members": [_member(m) for m in archive.infolist()]})
+    if member not in archive.namelist():
+        raise Refusal(400, "zip file contains no such member")
+    return Reply(raw=archive.read(member), content_type="application/octet-stream")
+
+
+def _member(info: zipfile.ZipInfo) -> Doc:
+    year, month, day, hour, minute, second = info.date_time
+    text = f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00"
+    return {"path": info.filename, "size": info.file_size, "timestamp": text, "comment": ""}
+
+
+def _modify(call: Call) -> Reply:
+    level, doc, file = _named(call)
+    files.modify_file(call.site, level, doc, file, call.json_map())
+    return _SPAWNED
+
+
+def _delete(call: Call) -> Reply:
+    level, doc = call.target()
+    files.delete_file(call.site, level, doc, call.args["name"])
+    return Reply(body={"modified": 1})
+
+
+def _get_info(call: Call) -> Reply:
+    _, _, file = _named(call)
+    return Reply(body=shapes.file(call.site, file, info=True))
+
+
+def _change_info(call: Call) -> Reply:
+    if call.request.method == "PATCH" and not call.site.speech.info_patch:
+        raise Refusal(501, "The request method PATCH is not implemented for this server.")
+    _, _, file = _named(call)
+    metadata.change_file_info(call.site, file, call.json())
+    return _SPAWNED
+
+
+def _classify(call: Call) -> Reply:
+    if call.request.method == "PATCH" and not call.site.speech.info_patch:
+        raise Refusal(501, "The request method PATCH is not implemented for this server.")
+    _, _, file = _named(call)
+    files.classify(call.site, file, call.json_map())
+    return _SPAWNED
+
+
+# By file id (v23)
+
+
+def _by_id(call: Call) -> Doc:
+    if not call.site.speech.files_endpoint:
+        raise not_found()
+    file = files.by_file_id(call.site, call.args["fid"])
+    level, doc = files.owner(call.site, file)
+    require(call.site, call.user, level, doc, call.request.method)
+    return file
+
+
+def _file(call: Call) -> Reply:
+    version = call.query.get("version", [None])[-1]
+    file = files.version_of(call.site, _by_id(call), int(version) if version else None)
+    return Reply(body=shapes.file(call.site, file, info=True))
+
+
+def _versions(call: Call) -> Reply:
+    file = _by_id(call)
+    records = [*call.site.versions.get(file["file_id"], []), file]
+    return Reply(body=[{k: f[k] for k in ("file_id", "version", "created", "origin")} for f in records])
+
+
+def _tags(call: Call) -> Reply:
+    """GET the tags, PATCH to add, PUT to set all, DELETE with a body to remove."""
+    file = _by_id(call)
+    method = call.request.method
+    if method == "GET":
+        return Reply(body=file["tags"])
+    given = call.json()
+    if not isinstance(given, list) or not all(isinstance(tag, str) for tag in given):
+        raise schema("none", f"{given!r} is not of type 'array'")
+    if method == "PATCH":
+        tags = list(dict.fromkeys([*file["tags"], *given]))
+    elif method == "PUT":
+        tags = list(dict.fromkeys(given))
+    else:
+        tags = [tag for tag in file["tags"] if tag not in given]
+    files.retag_file(call.site, file, tags)
+    return Reply(body=tags) if method == "PATCH" else _SPAWNED
+
+
+def _file_info(call: Call) -> Reply:
+    file = _by_id(call)
+    if call.request.method == "GET":
+        return Reply(body=file["info"])
+    body: Any = call.json()
+    if call.request.method == "PUT":
+        body = {"replace": body}
+    metadata.change_file_info(call.site, file, body)
+    return _SPAWNED
+
+
+def _file_classification(call: Call) -> Reply:
+    files.classify(call.site, _by_id(call), call.json_map())
+    return _SPAWNED
+
+
+def _delete_by_id(call: Call) -> Reply:
+    file = _by_id(call)
+    level, doc = files.owner(call.site, file)
+    files.delete_file(call.site, level, doc, file["name"])
+    return Reply(body={"deleted": 1})
+
+
+def _download_by_id(call: Call) -> Reply:
+    version = call.query.get("version", [None])[-1]
+    file = files.version_of(call.site, _by_id(call), int(version) if version else None)
+    return _content(call, file)
+
+
+def _zip_info(call: Call) -> Reply:
+    return _from_zip(files.content_of(call.site, _by_id(call)), None)
+
+
+def _move(call: Call) -> Reply:
+    """Give a file another name, another container, or both."""
+    file = _by_id(call)
+    body = call.json_map()
+    level, doc = files.owner(call.site, file)
+    target = body.get("container_reference") or {"type": level, "id": doc["_id"]}
+    new_level, new_doc = target["type"], call.site.get(target["type"], target["id"])
+    require(call.site, call.user, new_level, new_doc, "POST")
+    doc["files"] = [f for f in doc["files"] if f is not file]
+    call.site.files.drop(file["file_id"])
+    file["name"] = body.get("name") or file["name"]
+    file["parents"] = {**new_doc.get("parents", {}), new_level: new_doc["_id"]}
+    file["parent_ref"] = {"type": new_level, "id": new_doc["_id"]}
+    new_doc["files"] = [*new_doc["files"], file]
+    call.site.files.add(file)
+    call.site.files.moved(file, call.site.now)
+    return _SPAWNED
+
+
+def routes(addresses: Addresses) -> None:
+    """Register the addresses of files."""
+    addresses.add("POST", "/{c}/{id}/files", _upload)
+    addresses.add("GET", "/{c}/{id}/files/{name}", _download)
+    addresses.add("PUT", "/{c}/{id}/files/{name}", _modify)
+    addresses.add("DELETE", "/{c}/{id}/files/{name}", _delete)
+    addresses.add("GET", "/{c}/{id}/files/{name}/info", _get_info)
+    for method in ("POST", "PATCH"):
+        addresses.add(method, "/{c}/{id}/files/{name}/info", _change_info)
+        addresses.add(method, "/{c}/{id}/files/{name}/classification", _classify)
+    addresses.add("GET", "/files/{fid}", _file)
+    addresses.add("DELETE", "/files/{fid}", _delete_by_id)
+    addresses.add("GET", "/files/{fid}/versions", _versions)
+    addresses.add("GET", "/files/{fid}/download", _download_by_id)
+    addresses.add("GET", "/files/{fid}/zip_info", _zip_info)
+    addresses.add("POST", "/files/{fid}/move", _move)
+    for method in ("GET", "PATCH", "PUT", "DELETE"):
+        addresses.add(method, "/files/{fid}/tags", _tags)
+    for method in ("GET", "PATCH", "PUT"):
+        addresses.add(method, "/files/{fid}/info", _file_info)
+    addresses.add("PUT", "/files/{fid}/classification", _file_classification)

@@ -1,0 +1,217 @@
+"""The sandbox over HTTP: reads requests, lets faults have their way, sends what the site answers.
+
+All addresses of the site are below `/api`. Outside of it, `/sandbox/…` is for whoever runs the
+sandbox as a process of its own: faults, request counts, a fresh start.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.multipart import BodyPartReader, MultipartReader
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from flyball.sandbox.api.call import Part, Reply, Request
+from flyball.sandbox.api.front import answer
+from flyball.sandbox.faults import Fault, FaultPlan
+from flyball.sandbox.state import Site
+
+_HANG_S = 3600.0
+_LARGEST = 1 << 30
+_HTML = b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center><hr>nginx</body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request that arrived, with the status that it was answered (0: no answer)."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    status: int
+    body: bytes
+
+
+@dataclass(slots=True)
+class Requests:
+    """What arrived: the last ones in full, all of them counted."""
+
+    last: deque[Received] = field(default_factory=lambda: deque(maxlen=5000))
+    total: int = 0
+    by_method: Counter[str] = field(default_factory=Counter)
+    by_status: Counter[int] = field(default_factory=Counter)
+
+    def note(self, received: Received) -> None:
+        """Count a request in."""
+        self.last.append(received)
+        self.total += 1
+        self.by_method[received.method] += 1
+        self.by_status[received.status] += 1
+
+    def clear(self) -> None:
+        """Start counting anew."""
+        self.last.clear()
+        self.by_method.clear()
+        self.by_status.clear()
+        self.total = 0
+
+
+class Server:
+    """One listening site."""
+
+    def __init__(self, state: Callable[[], Site], faults: FaultPlan, reset: Callable[[], None]) -> None:
+        """`state` gives the site brought up to the present; `reset` puts its data back."""
+        self._state = state
+        self._reset = reset
+        self.faults = faults
+        self.requests = Requests()
+        self._runner: web.ServerRunner | None = None
+        self.address: tuple[str, int] = ("127.0.0.1", 0)
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 takes a free one."""
+        server = web.Server(self._handle, request_factory=_unlimited, access_log=None)
+        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        self.address = self._runner.addresses[0][:2]
+
+    async def stop(self) -> None:
+        """Stop listening and close the connections."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.rel_url.raw_path
+        if not path.startswith("/api"):
+            return await self._control(request)
+        fault = self.faults.pick(request.method, path[4:]) if self.faults.faults else None
+        reply = Reply(status=0)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        query = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
+        body, parts = await _read_body(request)
+        try:
+            if fault is not None and fault.kind == "slow":
+                await asyncio.sleep(fault.delay_s)
+            if fault is None or fault.carries_out:
+                reply = self._answer(_read(request.method, path, query, headers, body, parts))
+            if fault is not None and fault.kind != "slow":
+                status = fault.status if fault.kind == "status" else 0
+                reply = Reply(status=status, body=reply.body, raw=reply.raw, content_type=reply.content_type)
+                return await _misbehave(request, fault, reply)
+            return _response(reply)
+        finally:
+            self.requests.note(Received(request.method, unquote(path), query, headers, reply.status, body))
+
+    def _answer(self, request: Request) -> Reply:
+        return answer(self._state(), request)
+
+    async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
+        """`/sandbox/faults`, `/sandbox/requests`, `/sandbox/reset`."""
+        match request.method, request.path:
+            case "GET", "/sandbox/requests":
+                counts = {
+                    "total": self.requests.total,
+                    "by_method": dict(self.requests.by_method),
+                    "by_status": {str(status): n for status, n in self.requests.by_status.items()},
+                    "faults": [{"kind": f.kind, "path": f.path, "hits": f.hits} for f in self.faults.faults],
+                }
+                return _response(Reply(body=counts))
+            case "POST", "/sandbox/faults":
+                given = orjson.loads(await request.read() or b"[]")
+                try:
+                    planned = [self.faults.add(**fault) for fault in (given if isinstance(given, list) else [given])]
+                except (ValueError, TypeError) as error:
+                    return _response(Reply(status=400, body={"message": str(error)}))
+                return _response(Reply(body={"added": len(planned)}))
+            case "DELETE", "/sandbox/faults":
+                self.faults.clear()
+                return _response(Reply(body={}))
+            case "POST", "/sandbox/reset":
+                self._reset()
+                self.requests.clear()
+                return _response(Reply(body={}))
+        return _response(Reply(status=404, body={"message": "The resource could not be found."}))
+
+
+def _unlimited(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: Any,
+    task: "asyncio.Task[None]",
+) -> web.BaseRequest:
+    """Requests whose bodies may be as large as scans are."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST)
+
+
+def _read(
+    method: str,
+    path: str,
+    query: list[tuple[str, str]],
+    headers: dict[str, str],
+    body: bytes,
+    parts: list[Part] | None,
+) -> Request:
+    values: dict[str, list[str]] = {}
+    for name, value in query:
+        values.setdefault(name, []).append(value)
+    segments = [unquote(part) for part in path[4:].split("/") if part]
+    return Request(method, segments, values, headers, body, parts)
+
+
+async def _read_body(request: web.BaseRequest) -> tuple[bytes, list[Part] | None]:
+    if not request.body_exists:
+        return b"", None
+    if not request.content_type.startswith("multipart/"):
+        return await request.read(), None
+    parts: list[Part] = []
+    reader = await request.multipart()
+    async for part in reader:
+        if isinstance(part, MultipartReader) or not isinstance(part, BodyPartReader):
+            continue
+        content = bytes(await part.read(decode=False))
+        parts.append(Part(part.name or "", part.filename, part.headers.get("Content-Type"), content))
+    return b"", parts
+
+
+def _response(reply: Reply) -> web.Response:
+    body = _bytes(reply)
+    headers = {**reply.headers, "Content-Type": reply.content_type}
+    return web.Response(status=reply.status, body=body, headers=headers)
+
+
+def _bytes(reply: Reply) -> bytes:
+    return reply.raw if reply.raw is not None else orjson.dumps(reply.body)
+
+
+async def _misbehave(request: web.BaseRequest, fault: Fault, reply: Reply) -> web.StreamResponse:
+    match fault.kind:
+        case "status":
+            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            if fault.html:
+                text = _HTML % (fault.status, fault.status)
+                return web.Response(status=fault.status, body=text, content_type="text/html", headers=headers)
+            body = {"message": "The sandbox was told to fail", "status_code": fault.status, "request_id": "fault"}
+            return web.json_response(body, status=fault.status, headers=headers)
+        case "hang":
+            await asyncio.sleep(_HANG_S)
+        case "truncate":
+            whole = _bytes(reply)
+            response = web.StreamResponse(headers={"Content-Length": str(len(whole) + 1)})
+            response.content_type = "application/json"
+            await response.prepare(request)
+            await response.write(whole[: len(whole) // 2])
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
