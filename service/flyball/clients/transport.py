@@ -1,0 +1,299 @@
+"""aiohttp's client door: sends a `Request`, returns a `Response`, and says by the error what is known of the rest.
+
+Repetitions happen here only for requests that change nothing, a few times within seconds. aiohttp's own second try on
+a dead kept-alive connection is turned off, so one attempt here is one request on the wire. What creates something
+goes out on a connection of its own, where "the connection was already closed" cannot be mistaken for "not done".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as ssl_module
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace, TracebackType
+from typing import Any, Self
+
+import aiohttp
+from yarl import URL
+
+from flyball.clients.exchange import (
+    BodyTooLarge,
+    Does,
+    Pace,
+    Request,
+    Response,
+    Seen,
+    retry_after,
+    trimmed,
+)
+from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
+
+Observer = Callable[[str, str, int | None, float], None]
+"""Called once per attempt with method, path template, status (None: no answer) and seconds."""
+
+_KEPT_HEADERS = ("content-type", "retry-after", "location")
+_REPEATED = frozenset({429, 502, 503, 504})
+_LONGEST_OBEYED_HERE = 30.0
+_NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Time limits in seconds, the official SDK's for connecting and silence (SDK 23 wire).
+
+    Attributes:
+        connect: until the connection stands, TLS included.
+        silence: between two pieces of the answer.
+        whole: for one attempt, body included.
+    """
+
+    connect: float = 10.0
+    silence: float = 60.0
+    whole: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """Short repetitions of reads: the wait before each further attempt, in seconds. Longer ones are the ledger's."""
+
+    waits: tuple[float, ...] = (0.2, 1.0, 3.0)
+
+
+class Unpaced:
+    """No pace at all: for tests and one-off calls."""
+
+    def slot(self) -> Any:
+        """A turn at once."""
+        return _Turn()
+
+    def saw(self, seen: Seen, retry_after: float | None = None) -> None:
+        """Not interested."""
+
+
+class _Turn:
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class Transport:
+    """Connections to one site.
+
+    Args:
+        base_url: scheme, host, port and base path, without a slash at the end.
+        headers: for every request; the Authorization among them never appears in an error or a `repr`.
+        site: the configured name, put before every message.
+        pace: holds requests back; by default nothing does.
+        timeouts: time limits.
+        repetition: short repetitions of reads.
+        ssl: True for the system's certificates, or a context with the lab's own.
+        max_body: largest answer in bytes, counted after decompression.
+        observer: told about every attempt.
+        sleep, clock, now: time, for tests: a pause, monotonic seconds, the present in UTC.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        site: str = "site",
+        pace: Pace | None = None,
+        timeouts: Timeouts = Timeouts(),
+        repetition: Repetition = Repetition(),
+        ssl: ssl_module.SSLContext | bool = True,
+        max_body: int = 128 * 1024 * 1024,
+        observer: Observer | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.site = site
+        self.now = now
+        self._headers = dict(headers or {})
+        self._pace: Pace = pace or Unpaced()
+        self._timeouts = timeouts
+        self._repetition = repetition
+        self._ssl = ssl
+        self._max_body = max_body
+        self._observer = observer
+        self._sleep = sleep
+        self._clock = clock
+        self._kept: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"Transport({self.base_url!r}, site={self.site!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes all connections; nothing can be sent afterwards."""
+        self._closed = True
+        for session in (self._kept, self._fresh):
+            if session is not None:
+                await session.close()
+
+    async def send(self, request: Request) -> Response:
+        """Sends the request and reads the answer to its end, whatever its status.
+
+        Raises:
+            Transient: no usable answer, and repeating is harmless, or certainly nothing was sent.
+            UnknownOutcome: no usable answer to a request that may have been carried out.
+            Permanent: the answer is larger than the cap, or the address is none.
+            Stopping: `close` was called.
+        """
+        waits = self._repetition.waits if request.does is Does.READ else ()
+        for wait in waits:
+            try:
+                response = await self._attempt(request)
+            except Transient:
+                pass
+            else:
+                if response.status not in _REPEATED:
+                    return response
+                asked = retry_after(response.headers, self.now())
+                if asked is not None and asked > _LONGEST_OBEYED_HERE:
+                    return response
+                wait = max(wait, asked or 0.0)  # noqa: PLW2901 - the site's wish over ours
+            await self._sleep(wait)
+        return await self._attempt(request)
+
+    async def _attempt(self, request: Request) -> Response:
+        """One request on the wire."""
+        async with self._pace.slot():
+            begun = self._clock()
+            status: int | None = None
+            trace = SimpleNamespace(sent=False)
+            try:
+                response = await self._exchange(request, trace)
+                status = response.status
+            except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+                self._pace.saw(Seen.SLOW if isinstance(error, TimeoutError) else Seen.LOST)
+                sent = trace.sent or not (request.alone or isinstance(error, _NOT_CONNECTED))
+                raise self._translated(request, error, sent=sent) from error
+            finally:
+                if self._observer is not None:
+                    self._observer(request.method, request.template or request.path, status, self._clock() - begun)
+            busy = status in (429, 503)
+            asked = retry_after(response.headers, self.now()) if busy else None
+            self._pace.saw(Seen.BUSY if busy else Seen.OK, asked)
+            return response
+
+    async def _exchange(self, request: Request, trace: SimpleNamespace) -> Response:
+        headers = {**self._headers, **dict(request.headers)}
+        times = self._timeouts
+        async with self._session(fresh=request.alone).request(
+            request.method,
+            URL(self.base_url + request.target, encoded=True),
+            headers=headers,
+            data=request.body,
+            allow_redirects=False,
+            ssl=self._ssl,
+            timeout=aiohttp.ClientTimeout(
+                total=request.timeout or times.whole, sock_connect=times.connect, sock_read=times.silence
+            ),
+            trace_request_ctx=trace,
+        ) as response:
+            trace.sent = True
+            body = await self._body(request, response)
+            kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+            return Response(response.status, kept, body)
+
+    async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytes:
+        length = response.content_length
+        if length is not None and length <= self._max_body and "Content-Encoding" not in response.headers:
+            return await response.read()
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > self._max_body:
+                response.close()
+                message = f"{self.site}: {request.name} answered with more than {self._max_body} bytes"
+                if request.idempotent:
+                    raise BodyTooLarge(message, status=response.status, site=self.site)
+                raise UnknownOutcome(message, status=response.status, site=self.site)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
+        """The session of kept or of fresh connections, made on first use (it needs the running loop)."""
+        if self._closed:
+            raise Stopping(f"{self.site}: the connections are closed")
+        found = self._fresh if fresh else self._kept
+        if found is not None:
+            return found
+        tracing = aiohttp.TraceConfig()
+        tracing.on_request_headers_sent.append(_note_sent)
+        session = aiohttp.ClientSession(
+            # no limit of connections here: the pace is the only queue
+            connector=aiohttp.TCPConnector(limit=0, force_close=fresh, ttl_dns_cache=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("Content-Type",),
+            trace_configs=[tracing] if fresh else None,  # costs time, and only creates need the certainty
+        )
+        # aiohttp would send GET, PUT and DELETE a second time on a dead kept-alive connection, unseen by us
+        session._retry_connection = False  # noqa: SLF001 - the switch has no public name (aiohttp 3.14)
+        if fresh:
+            self._fresh = session
+        else:
+            self._kept = session
+        return session
+
+    def _translated(self, request: Request, error: Exception, *, sent: bool) -> SiteError:
+        """Our error for one of aiohttp's, the socket's or the TLS layer's."""
+        what = _cause(error)
+        where = URL(self.base_url).authority
+        if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
+            return Permanent(f"{self.site}: {self.base_url} is no usable address", site=self.site)
+        if not sent:
+            return Transient(
+                f"{self.site}: cannot reach {where}: {what}; check the address in the settings, and the network",
+                site=self.site,
+            )
+        message = f"{self.site}: {request.name} at {where} got no usable answer: {what}"
+        if request.idempotent:
+            return Transient(message, site=self.site)
+        return UnknownOutcome(message, timed_out=isinstance(error, TimeoutError), site=self.site)
+
+
+async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
+    """The request line and headers were handed to the socket: from here on the site may have acted."""
+    context.trace_request_ctx.sent = True
+
+
+def _cause(error: Exception) -> str:
+    """What happened, in words that hold no secrets."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted ({trimmed(str(error.certificate_error), limit=120)})"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the host name is not known"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "no secure connection could be made (does the site speak https on this port?)"
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "no connection within the time limit"
+    if isinstance(error, TimeoutError):
+        return "no answer within the time limit"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return trimmed(error.os_error.strerror or type(error.os_error).__name__, limit=120)
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer broke off"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the connection was closed before an answer"
+    if isinstance(error, OSError):
+        return trimmed(error.strerror or type(error).__name__, limit=120)
+    return f"the answer is no proper HTTP ({type(error).__name__})"
