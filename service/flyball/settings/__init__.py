@@ -1,0 +1,42 @@
+"""Settings: `config/flyball.yaml`, every key also as `FLYBALL_…` environment variable, secrets by reference."""
+
+from flyball.settings.loading import SettingsError, load_settings
+from flyball.settings.model import Settings
+from flyball.settings.parts import (
+    Channel,
+    EmailChannel,
+    Heartbeat,
+    Hook,
+    Http,
+    Log,
+    LogChannel,
+    SlackChannel,
+    TeamsChannel,
+    WebhookChannel,
+)
+from flyball.settings.schema import settings_schema
+from flyball.settings.sites import FlywheelSite, NeuroscoutSite, Poll, Site, SiteLimits, Timeouts, UnclearWait
+
+__all__ = [
+    "Channel",
+    "EmailChannel",
+    "FlywheelSite",
+    "Heartbeat",
+    "Hook",
+    "Http",
+    "Log",
+    "LogChannel",
+    "NeuroscoutSite",
+    "Poll",
+    "Settings",
+    "SettingsError",
+    "Site",
+    "SiteLimits",
+    "SlackChannel",
+    "TeamsChannel",
+    "Timeouts",
+    "UnclearWait",
+    "WebhookChannel",
+    "load_settings",
+    "settings_schema",
+]
