@@ -22,6 +22,10 @@ class Gap:
     ) -> None:
         self.absent, self.low, self.high, self.many = absent, low, high, many
 
+    def plain(self) -> Gap:
+        """The same without bounds: what an operation gives for an unknown operand."""
+        return Gap(absent=self.absent)
+
 
 def sort_of(value: Any) -> str:
     """The kind of a known value."""
@@ -59,8 +63,10 @@ class Reference:
     def truth(self, node: ast.expr) -> Any:
         """True, False or a Gap."""
         value = self.value(node)
-        if isinstance(value, bool | Gap):
-            return True if isinstance(value, Gap) and value.many and value.low else value
+        if isinstance(value, Gap):
+            return True if value.many and value.low else value.plain()
+        if isinstance(value, bool):
+            return value
         return len(value) > 0 if isinstance(value, list) else Gap()
 
     def value(self, node: ast.expr) -> Any:
@@ -86,25 +92,25 @@ class Reference:
         if isinstance(node.slice, ast.Slice):
             bounds = [None if e is None else self.value(e) for e in (node.slice.lower, node.slice.upper)]
             if isinstance(holder, Gap):
-                return holder
+                return holder.plain()
             if not isinstance(holder, list | str):
                 return Gap()
             for bound in bounds:
                 if isinstance(bound, Gap):
-                    return bound
+                    return bound.plain()
                 if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
                     return Gap()
             return holder[bounds[0] : bounds[1]]
         if isinstance(holder, Gap):
-            return holder
+            return holder.plain()
         key = self.value(node.slice)
         if isinstance(key, Gap):
-            return key
+            return key.plain()
         return self.below(holder, key)
 
     def below(self, holder: Any, key: Any) -> Any:
         if isinstance(holder, Gap):
-            return holder
+            return holder.plain()
         if isinstance(key, bool) or not isinstance(key, str | int):
             return Gap()
         if isinstance(holder, dict):
@@ -133,7 +139,7 @@ class Reference:
             return truth if isinstance(truth, Gap) else not truth
         value = self.value(node.operand)
         if isinstance(value, Gap):
-            return value
+            return value.plain()
         return -value if sort_of(value) == "number" else Gap()
 
     def do_ifexp(self, node: ast.IfExp) -> Any:
@@ -144,7 +150,7 @@ class Reference:
         a, b = self.value(node.left), self.value(node.right)
         for side in (a, b):
             if isinstance(side, Gap):
-                return side
+                return side.plain()
         op, kinds = type(node.op), (sort_of(a), sort_of(b))
         if kinds == ("number", "number"):
             if op in (ast.Div, ast.Mod) and b == 0:
@@ -199,20 +205,20 @@ class Reference:
         for count, other in ((a, b), (b, a)):
             if isinstance(count, Gap) and count.low is not None and not count.many and not isinstance(other, Gap):
                 if sort_of(other) != "number":
-                    return count
+                    return count.plain()
                 assert count.high is not None
                 possible = range(count.low, count.high + 1)
                 answers = {self.compare(op, *((n, other) if count is a else (other, n))) for n in possible}
                 if len(answers) == 1:
                     return answers.pop()
-                return count
-        return a if isinstance(a, Gap) else b
+                return count.plain()
+        return (a if isinstance(a, Gap) else b).plain()
 
     def same(self, a: Any, b: Any) -> Any:
         a, b = seen(a), seen(b)
         for side in (a, b):
             if isinstance(side, Gap):
-                return side
+                return side.plain()
         if sort_of(a) != sort_of(b):
             return Gap()
         if isinstance(a, list):
@@ -232,7 +238,7 @@ class Reference:
     def within(self, a: Any, b: Any) -> Any:
         for side in (b, a):
             if isinstance(side, Gap):
-                return side
+                return side.plain()
         if isinstance(b, list):
             answers = [self.same(a, e) for e in b]
             if any(x is True for x in answers):
@@ -252,7 +258,7 @@ class Reference:
         if isinstance(source, dict):
             source = list(source)
         if not isinstance(source, list):
-            return [({}, source if isinstance(source, Gap) else Gap())]
+            return [({}, source.plain() if isinstance(source, Gap) else Gap())]
         out: list[tuple[dict[str, Any], Any]] = []
         outer = dict(self.locals)
         assert isinstance(first.target, ast.Name)
@@ -302,7 +308,7 @@ class Reference:
                 found.append(self.value(node.elt))
         self.locals = outer
         if gaps:
-            return Gap(absent=gaps[0].absent, low=len(found), high=len(found) + len(gaps), many=True)
+            return Gap(low=len(found), high=len(found) + len(gaps), many=True)
         return found
 
     do_generatorexp = do_listcomp
@@ -320,15 +326,15 @@ class Reference:
         values = [self.value(a) for a in args]
         if name == "has":
             value = values[0]
-            return (False if value.absent else value) if isinstance(value, Gap) else True
+            return (False if value.absent else value.plain()) if isinstance(value, Gap) else True
         if name == "coalesce":
             known = [v for v in values if not isinstance(v, Gap)]
             return known[0] if known else values[-1]
         if name == "len" and isinstance(values[0], Gap) and values[0].many:
-            return Gap(absent=values[0].absent, low=values[0].low, high=values[0].high)
+            return Gap(low=values[0].low, high=values[0].high)
         for value in values:
             if isinstance(value, Gap):
-                return value
+                return value.plain()
         return getattr(self, "call_" + name)(*values)
 
     def call_len(self, x: Any) -> Any:
@@ -341,7 +347,7 @@ class Reference:
         x = [seen(e) for e in x]
         for e in x:
             if isinstance(e, Gap):
-                return e
+                return e.plain()
         if len({sort_of(e) for e in x}) > 1 or any(sort_of(e) not in kinds for e in x):
             return Gap()
         return x

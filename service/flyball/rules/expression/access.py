@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from flyball.rules.expression.context import Closure, Run
 from flyball.rules.expression.dates import FIELDS, read_date
-from flyball.rules.expression.values import Unknown, describe
+from flyball.rules.expression.values import Unknown, describe, passed_on
 
 Key = str | int
 _FAILED: Final = (KeyError, TypeError, IndexError, AttributeError)
@@ -128,7 +128,7 @@ def _named(value: Any, name: str) -> Any:
 def step(value: Any, key: Key, name: str, parent: str) -> Any:
     """One key below `value`; `name` is the whole as written, `parent` what `value` is called."""
     if isinstance(value, Unknown):
-        return value
+        return passed_on(value)
     if value is None:
         return Unknown(f"{parent} is null", "absent")
     if value.__class__ is dict or isinstance(value, Mapping):
@@ -154,10 +154,10 @@ def item(value: Closure, key: Closure, name: str, parent: str) -> Closure:
     def read(run: Run) -> Any:
         holder = value(run)
         if isinstance(holder, Unknown):
-            return holder
+            return passed_on(holder)
         wanted = key(run)
         if isinstance(wanted, Unknown):
-            return wanted
+            return passed_on(wanted)
         if wanted.__class__ is not int and not isinstance(wanted, str):
             return Unknown(f"{name}: the key is {describe(wanted)}, a text or a whole number is needed", "unusable")
         found = step(holder, wanted, name, parent)
@@ -174,14 +174,14 @@ def part(
     def read(run: Run) -> Any:
         whole = value(run)
         if isinstance(whole, Unknown):
-            return whole
+            return passed_on(whole)
         if not isinstance(whole, list | tuple | str):
             return Unknown(f"{parent} is {describe(whole)}, a list or a text is needed", "unusable")
         limits: list[int | None] = []
         for bound in bounds:
             limit = None if bound is None else bound(run)
             if isinstance(limit, Unknown):
-                return limit
+                return passed_on(limit)
             if limit is not None and limit.__class__ is not int:
                 return Unknown(f"{name}: a bound is {describe(limit)}, a whole number is needed", "unusable")
             limits.append(limit)

@@ -14,7 +14,7 @@ from flyball.rules.expression.context import Closure, Run
 from flyball.rules.expression.dates import has_zone, seconds_between, shifted
 from flyball.rules.expression.limits import NUMBER, TEXT
 from flyball.rules.expression.moving import Moving, slope
-from flyball.rules.expression.values import Unknown, describe, kind, needed
+from flyball.rules.expression.values import Unknown, describe, kind, needed, passed_on
 
 OPERATIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -60,7 +60,7 @@ def negation(operand: Closure, name: str) -> Closure:
         if value.__class__ is float or value.__class__ is int:
             return -value
         if isinstance(value, Unknown):
-            return value
+            return passed_on(value)
         if kind(value) != "number":
             return Unknown(f"{name} is {describe(value)}, a number is needed", "unusable")
         return Moving.of(-float(value), -slope(value))
@@ -72,9 +72,9 @@ def _combine(run: Run, symbol: str, a: Any, b: Any, names: tuple[str, str]) -> A
     if a.__class__ is datetime and b.__class__ is datetime and symbol == "-" and has_zone(a) and has_zone(b):
         return (a - b).total_seconds()
     if isinstance(a, Unknown):
-        return a
+        return passed_on(a)
     if isinstance(b, Unknown):
-        return b
+        return passed_on(b)
     run.spend(2)
     match (symbol, kind(a), kind(b)):
         case (_, "number", "number"):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from flyball.rules.expression.context import Closure, Run
 from flyball.rules.expression.functions import FUNCTIONS, Call, search
 from flyball.rules.expression.patterns import Pattern
-from flyball.rules.expression.values import NULL, Unknown, UnknownCount, UnknownList, clean
+from flyball.rules.expression.values import NULL, Unknown, UnknownCount, UnknownList, clean, passed_on
 
 SHORT: Final = 1_000
 """Characters of a text that is searched without further ado."""
@@ -32,7 +32,7 @@ def presence(value: Closure) -> Closure:
     def has(run: Run) -> Any:
         result = value(run)
         if isinstance(result, Unknown):
-            return False if result.nature == "absent" else result
+            return False if result.nature == "absent" else passed_on(result)
         return True
 
     return has
@@ -59,11 +59,9 @@ def length(value: Closure, name: str) -> Closure:
         result = value(run)
         if isinstance(result, UnknownList):
             unclear = result.high - result.low
-            return UnknownCount(
-                f"{unclear} element(s) unclear: {result.reason}", result.nature, result.low, result.high
-            )
+            return UnknownCount(result, f"{unclear} element(s) unclear: {result.reason}", result.low, result.high)
         if isinstance(result, Unknown):
-            return result
+            return passed_on(result)
         return FUNCTIONS["len"].call(run, (name,), (result,))
 
     return measure
@@ -76,7 +74,7 @@ def application(call: Call, arguments: Sequence[Closure], names: Sequence[str]) 
 
         def apply_to_one(run: Run) -> Any:
             value = only(run)
-            return value if isinstance(value, Unknown) else call(run, names, (value,))
+            return passed_on(value) if isinstance(value, Unknown) else call(run, names, (value,))
 
         return apply_to_one
 
@@ -85,7 +83,7 @@ def application(call: Call, arguments: Sequence[Closure], names: Sequence[str]) 
         for argument in arguments:
             value = argument(run)
             if isinstance(value, Unknown):
-                return value
+                return passed_on(value)
             values.append(value)
         return call(run, names, values)
 
@@ -100,7 +98,7 @@ def searching(text: Closure, name: str, pattern: Pattern) -> Closure:
         if value.__class__ is str and len(value) < SHORT:
             run.spend(pattern.work(value))
             return pattern.found_in(value)
-        return value if isinstance(value, Unknown) else search(run, name, value, pattern)
+        return passed_on(value) if isinstance(value, Unknown) else search(run, name, value, pattern)
 
     return find
 
@@ -119,7 +117,7 @@ def environment_call(name: str, arguments: Sequence[Closure], variables: Mapping
         for argument in arguments:
             value = argument(run)
             if isinstance(value, Unknown):
-                return value
+                return passed_on(value)
             values.append(value)
         function = run.context.functions.get(name)
         if function is None:

@@ -14,7 +14,7 @@ from flyball.rules.expression.context import Closure, Run
 from flyball.rules.expression.dates import has_zone, note_crossing
 from flyball.rules.expression.limits import NESTED_VALUE
 from flyball.rules.expression.moving import slope
-from flyball.rules.expression.values import Kind, Unknown, UnknownCount, clean, describe, kind, needed
+from flyball.rules.expression.values import Kind, Unknown, UnknownCount, clean, describe, kind, needed, passed_on
 
 Operator = Callable[[Any, Any], Any]
 
@@ -106,9 +106,9 @@ def equal(run: Run, a: Any, b: Any, names: tuple[str, str], depth: int = 0) -> b
     a, b = clean(a), clean(b)
     run.spend(2)
     if isinstance(a, Unknown):
-        return a
+        return passed_on(a)
     if isinstance(b, Unknown):
-        return b
+        return passed_on(b)
     kind_a = kind(a)
     if kind_a != kind(b) or kind_a not in ("list", "object"):
         return compare(run, operator.eq, a, b, names)
@@ -210,9 +210,9 @@ def _opposite(truth: Any) -> Any:
 
 def _find(run: Run, wanted: Any, within: Any, names: tuple[str, str]) -> bool | Unknown:
     if isinstance(within, Unknown):
-        return within
+        return passed_on(within)
     if isinstance(wanted, Unknown):
-        return wanted
+        return passed_on(wanted)
     match kind(within):
         case "list":
             return _find_in_list(run, wanted, within, names)
@@ -251,11 +251,11 @@ def _compare_unknown(run: Run, holds: Operator, a: Any, b: Any, names: tuple[str
     if type(b) is UnknownCount and kind(a) == "number":
         ends = [compare(run, holds, a, end, names) for end in (b.low, b.high)]
         return _decided(holds, b, a, ends)
-    unknown: Unknown = a if isinstance(a, Unknown) else b
-    return unknown
+    return passed_on(a if isinstance(a, Unknown) else b)
 
 
 def _decided(holds: Operator, count: UnknownCount, other: float, ends: list[bool | Unknown]) -> bool | Unknown:
     if holds in _EQUALITY:
-        return count if count.low <= other <= count.high else holds is operator.ne
-    return ends[0] if ends[0] is ends[1] else count
+        possible = count.low <= other <= count.high and float(other).is_integer()
+        return passed_on(count) if possible else holds is operator.ne
+    return ends[0] if ends[0] is ends[1] else passed_on(count)

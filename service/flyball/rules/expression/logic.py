@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flyball.rules.expression.context import Closure, Run
-from flyball.rules.expression.values import Unknown, UnknownList, describe
+from flyball.rules.expression.values import Unknown, UnknownList, describe, passed_on
 
 
 def truth_of(value: Any, name: str) -> bool | Unknown:
@@ -19,10 +19,10 @@ def truth_of(value: Any, name: str) -> bool | Unknown:
         return bool(value)
     if isinstance(value, list | tuple):
         return len(value) > 0
-    if isinstance(value, UnknownList):
-        return True if value.low else value
+    if isinstance(value, UnknownList) and value.low:
+        return True
     if isinstance(value, Unknown):
-        return value
+        return passed_on(value)
     return Unknown(f"{name} is {describe(value)}, a condition (true, false or a list) is needed", "unusable")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flyball.rules.expression.context import Closure, Run
-from flyball.rules.expression.values import Unknown, UnknownCount, UnknownList, clean, describe
+from flyball.rules.expression.values import Unknown, UnknownCount, UnknownList, clean, describe, passed_on
 
 Bindings = Callable[[Run], Iterator[Any]]
 
@@ -87,7 +87,7 @@ def listed(value: Any, name: str) -> Sequence[Any] | Unknown:
     if value.__class__ is list or isinstance(value, list | tuple):
         return value
     if isinstance(value, Unknown):
-        return value
+        return passed_on(value)
     if isinstance(value, Mapping):
         return list(value)
     return Unknown(f"{name} is {describe(value)}, a list is needed", "unusable")
@@ -158,7 +158,7 @@ def list_of(elements: Bindings, body: Closure) -> Closure:
                 doubt = belongs if doubt is None else doubt
         if doubt is None:
             return found
-        return UnknownList(doubt.reason, doubt.nature, len(found), len(found) + perhaps)
+        return UnknownList(doubt, doubt.reason, len(found), len(found) + perhaps)
 
     return evaluate
 
@@ -196,6 +196,6 @@ def count_below(level: str, variable: int, condition: Closure, work: int) -> Clo
             run.names = outer
         if doubt is None:
             return low
-        return UnknownCount(f"{perhaps} of the {level}s unclear: {doubt.reason}", doubt.nature, low, low + perhaps)
+        return UnknownCount(doubt, f"{perhaps} of the {level}s unclear: {doubt.reason}", low, low + perhaps)
 
     return evaluate

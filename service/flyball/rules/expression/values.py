@@ -41,12 +41,19 @@ class Unknown:
 
 
 class UnknownCount(Unknown):
-    """A count of which only the bounds are known, because a condition was unknown for some elements."""
+    """A count of which only the bounds are known, because a condition was unknown for some elements.
+
+    Args:
+        doubt: what the condition gave for the first of them.
+        reason: the doubt's, and how many elements it concerns.
+        low: how many elements surely count.
+        high: how many may count at most.
+    """
 
     __slots__ = ("high", "low")
 
-    def __init__(self, reason: str, nature: Nature, low: int, high: int) -> None:
-        super().__init__(reason, nature)
+    def __init__(self, doubt: Unknown, reason: str, low: int, high: int) -> None:
+        super().__init__(reason, "withheld" if doubt.nature == "withheld" else "unusable")
         self.low = low
         self.high = high
 
@@ -85,6 +92,11 @@ _NEEDED: Final[dict[Kind, str]] = {
 def is_unknown(value: object) -> TypeGuard[Unknown]:
     """Whether `value` is an unknown of any sort."""
     return isinstance(value, Unknown)
+
+
+def passed_on(unknown: Unknown) -> Unknown:
+    """What an operation makes of an unknown operand: unknown for the same reason, and without the operand's bounds."""
+    return unknown if unknown.__class__ is Unknown else Unknown(unknown.reason, unknown.nature)
 
 
 def clean(value: Any) -> Any:

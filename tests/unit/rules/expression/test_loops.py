@@ -145,3 +145,27 @@ def test_functions_of_the_environment(now: Any) -> None:
     absent = compile_expression("qc('bold')", names=names, functions=["qc"]).test(Context(names, now))
     assert isinstance(absent, Unknown)
     assert absent.reason == "qc is not available here"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("len({}) + 1 > 1", "unknown"),
+        ("-len({}) < 0", "unknown"),
+        ("abs(len({})) >= 1", "unknown"),
+        ("(0 == {}) == 1", "unknown"),
+        ("any([0 == {}])", "unknown"),
+        ("(({} or false) or false) == true", "yes"),
+        ("has({})", "unknown"),
+        ("{}[0].name == 'bad.nii.gz'", "unknown"),
+        ("any(f.name == 'bad.nii.gz' for f in {})", "unknown"),
+        ("len({} + [1]) >= 1", "unknown"),
+        ("(len({}) if true else 0) >= 1", "yes"),
+        ("coalesce(file.gone, len({}), 3) >= 1", "yes"),
+        ("(len({}) > 1) == 2", "unknown"),
+        ("len({}) in [1, 2]", "unknown"),
+    ],
+)
+def test_bounds_belong_to_the_list_and_its_length_alone(truth: Any, source: str, expected: str) -> None:
+    """What is worked out from an unclear list is plainly unknown; only the list and its length have bounds."""
+    assert truth(source.replace("{}", "[f for f in acquisition.files if f.info.snr < 1]")) == expected

@@ -1,0 +1,71 @@
+"""Once-keys: what makes an effect the same effect, for ever and on every machine."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+PREFIX = "fb-"
+DEEPEST = 100  # levels of nesting that count
+NOT_READ = frozenset({"modified", "revision"})  # book-keeping of the site: no rule looks at them
+
+
+def once_key(*parts: Any) -> str:
+    """`fb-` and 26 base32 characters (130 bits) of a hash over the parts.
+
+    Args:
+        parts: JSON values; their order counts, the order of keys in maps does not.
+    """
+    digest = hashlib.sha256(_canonical(parts).encode()).digest()
+    return PREFIX + base64.b32encode(digest).decode().lower()[:26]
+
+
+def suffix(key: str) -> str:
+    """How the key ends a label, a note or a collection's name: ` [fb-xxxxxx]`."""
+    return f" [{key[: len(PREFIX) + 6]}]"
+
+
+def fingerprint(value: Any) -> str:
+    """A short hash (128 bits, hex) of a JSON value, the same for equal values whatever the order of keys."""
+    return hashlib.blake2b(_canonical(value).encode(), digest_size=16).hexdigest()
+
+
+def whole_of(doc: Mapping[str, Any]) -> str:
+    """Fingerprint of all that can be read of a document; the order of its tags does not count."""
+    plain = {key: value for key, value in doc.items() if key not in NOT_READ}
+    tags = doc.get("tags")
+    if isinstance(tags, list):
+        plain["tags"] = sorted(map(str, tags))
+    return fingerprint(plain)
+
+
+def _canonical(value: Any) -> str:
+    """One text for equal values. Unknown types are written as Python prints them."""
+    try:
+        return _written(value)
+    except (TypeError, RecursionError):
+        return _written(_plain(value))
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_text)
+
+
+def _text(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, set | frozenset) else str(value)
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """What has an order and an end: keys of several types have no order (YAML allows `{1: a, b: c}`), and what a person
+    nested hundreds of levels deep into `info` would exhaust the stack.
+    """
+    if depth >= DEEPEST:
+        return type(value).__name__
+    if isinstance(value, Mapping):
+        return {f"{type(key).__name__}:{key}": _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    return value

@@ -1,0 +1,138 @@
+"""`do`: the effects of one rule, checked against their kinds and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from flyball.configfile.problems import problems_of
+from flyball.configfile.suggest import instead
+from flyball.configfile.tree import Map, Path, Seq, Written
+from flyball.model.levels import Level
+from flyball.model.place import Problem
+from flyball.rules.catalog import Compiler, EffectKind, Fault
+from flyball.rules.expression import Expression
+from flyball.rules.reading.compiling import Texts
+from flyball.rules.reading.fields import expression_text
+from flyball.rules.reading.surroundings import Surroundings
+from flyball.rules.rule import EffectSpec
+
+KNOWN_KINDS = frozenset(
+    (
+        *("tag", "info", "note", "alert", "launch", "collection", "view", "report", "download", "upload"),
+        *("containers", "neuroscout.analysis", "neuroscout.predictors", "post"),
+    )
+)
+"""The kinds of the language; a version may have fewer, and installed packages may bring more."""
+
+WHEN = "when"
+_USABLE_CHANNELS = frozenset(("log", "webhook"))
+
+
+class Doing:
+    """Reads the entries of `do`.
+
+    Attributes:
+        meaning: the entries as JSON, written out in full, for the rule's version.
+        uses_notify: whether some alert names no channel.
+    """
+
+    def __init__(self, written: Written, base: Path, texts: Texts, surroundings: Surroundings) -> None:
+        self._written = written
+        self._base = base
+        self._texts = texts
+        self._around = surroundings
+        self._entries: list[tuple[int, EffectKind, BaseModel, Any]] = []
+        self.meaning: list[Any] = []
+        self.uses_notify = False
+
+    def check(self, entries: Any) -> None:
+        """Check kinds and parameters of the entries as written; what is no list is left to the rule's model."""
+        for index, entry in enumerate(entries if isinstance(entries, Seq) else ()):
+            if isinstance(entry, Map):
+                self._check(index, entry)
+
+    def compile(self, each: Level, names: frozenset[str], notify: str | None) -> tuple[EffectSpec, ...]:
+        """The compiled entries; what is wrong is among the problems of the texts."""
+        done: list[EffectSpec] = []
+        for index, kind, params, when_text in self._entries:
+            path = (*self._base, index, kind.name)
+            when: Expression | None = None
+            if when_text is not None:
+                when = self._texts.expression(when_text, names, (*path, WHEN))
+            try:
+                self._check_channel(params, notify)
+                spec = kind.compile(params, when, index, self._compiler(each, names, notify, path))
+            except Fault as fault:
+                place = self._written.place((*path, *fault.path), offset=fault.offset)
+                named = next((f"`{part}`: " for part in reversed(fault.path) if isinstance(part, str)), "")
+                self._texts.problems.append(Problem(place, f"{named}{fault}"))
+                continue
+            self._texts.reads |= spec.reads
+            done.append(spec)
+        return tuple(done)
+
+    def _check(self, index: int, entry: Map) -> None:
+        path = (*self._base, index)
+        kinds = [key for key in entry if key != WHEN] or list(entry)
+        name = kinds[0] if kinds else ""
+        if len(kinds) != 1:
+            self._wrong(path, "an entry of `do` is one effect: its kind, and below it its parameters; write one each")
+            return
+        if WHEN in entry and name != WHEN:
+            self._wrong((*path, WHEN), f"`when` stands below `{name}`, beside its other parameters", key=True)
+            return
+        kind = self._around.catalog.get(name)
+        if kind is None:
+            known = sorted(self._around.catalog)
+            message = f"unknown effect kind `{name}`; {instead(name, {*known, *KNOWN_KINDS})}"
+            if name in KNOWN_KINDS:
+                message = f"effect kind '{name}' is not available in this version; available: {', '.join(known)}"
+            self._wrong((*path, name), message, key=True)
+            return
+        given = entry[name] if entry[name] is not None else {}
+        if not isinstance(given, Mapping):
+            self._wrong((*path, name), f"`{name}` takes parameters: a mapping, such as {{on: session}}")
+            return
+        try:
+            params = kind.params.model_validate({key: value for key, value in given.items() if key != WHEN})
+        except ValidationError as error:
+            self._texts.problems += problems_of(error, self._written, kind.params, (*path, name), also=(WHEN,))
+            return
+        when = expression_text(given[WHEN]) if given.get(WHEN) is not None else None
+        if when is not None and not isinstance(when, str):
+            self._wrong((*path, name, WHEN), "`when` is an expression, written as text")
+            return
+        self._entries.append((index, kind, params, when))
+        meaning = params.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        self.meaning.append({name: {**meaning, **({WHEN: when} if when is not None else {})}})
+
+    def _check_channel(self, params: BaseModel, notify: str | None) -> None:
+        """The channel of an alert must be one that this version can use; whether it exists is the kind's to say."""
+        if "channel" not in type(params).model_fields:
+            return
+        own = getattr(params, "channel", None)
+        self.uses_notify = self.uses_notify or own is None
+        kind = (self._around.channels or {}).get(own or notify or "")
+        if kind is not None and kind not in _USABLE_CHANNELS:
+            raise Fault(
+                ("channel",),
+                f"the channel `{own or notify}` is of kind {kind}, which is not available in this version; "
+                f"use one of kind {' or '.join(sorted(_USABLE_CHANNELS))}",
+            )
+
+    def _compiler(self, each: Level, names: frozenset[str], notify: str | None, path: Path) -> Compiler:
+        return Compiler(
+            each=each,
+            names=names,
+            expression=lambda text, below: self._texts.parameter(text, names, path, below),
+            template=lambda text, below: self._texts.template(text, names, below),
+            environment=self._around.environment,
+            channels=None if self._around.channels is None else frozenset(self._around.channels),
+            notify=notify,
+        )
+
+    def _wrong(self, path: Path, message: str, *, key: bool = False) -> None:
+        self._texts.problems.append(Problem(self._written.place(path, key=key), message))

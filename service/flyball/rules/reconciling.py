@@ -1,0 +1,159 @@
+"""Wishes against what is there already: which effects a decision needs, given the claims on record. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+from flyball.model.decision import Verdict, Wish
+from flyball.model.effect import EffectState
+from flyball.model.node import Target
+from flyball.rules.claims import ADD, ALERT, REMOVE, TAG, Book, Claim, Owner, Planned, container_of, subject_of
+
+LEAVE: Final = "leave"
+
+
+def reconcile(
+    rule: str, target: Target, wishes: Iterable[Wish], *, exhaustive: bool, book: Book, holds: bool = False
+) -> list[Planned]:
+    """Turn the wishes of one decision into claims and the effects they need.
+
+    Args:
+        rule: the rule's id.
+        target: the rule's target.
+        wishes: what the rule wants now. Those whose `want` is unknown leave everything as it is.
+        exhaustive: True: a standing claim without a wish is wanted no longer (the rule was edited, the target is
+            gone). False: such claims stay (the target cannot be read).
+        book: claims and marks; changed in place.
+        holds: the rule lets nothing go without a person's yes.
+    """
+    owner: Owner = (rule, target.site, target.id)
+    planned: list[Planned] = []
+    mentioned: set[str] = set()
+    for wish in wishes:
+        mentioned.add(wish.slot)
+        if wish.want is Verdict.YES:
+            planned.extend(_grant(rule, target, wish, book, holds=holds))
+        elif wish.want is Verdict.NO:
+            standing = book.claims.get(owner, {}).get(wish.slot)
+            if standing is not None:
+                planned.extend(_withdraw(standing, book))
+    if exhaustive:
+        for standing in list(book.claims.get(owner, {}).values()):
+            if standing.slot not in mentioned:
+                planned.extend(_withdraw(standing, book))
+    return planned
+
+
+def settle_tag(book: Book, site: str, subject: str, *, holds: bool = False) -> Literal["add", "remove"] | None:
+    """Bring the mark of one tag in line with the claims on it; return what must be done on the site, if anything.
+
+    Called after any change of the claims or of what is known to be on the container.
+
+    Args:
+        book: claims and marks; changed in place.
+        site: the site.
+        subject: which tag.
+        holds: what it asks for would wait for a person. An effect that waits for a person already is enough then,
+            and is not enough for a rule that needs nobody's yes.
+    """
+    key = (site, subject)
+    wanted, mark, present = book.is_wanted(*key), book.marks.get(key), book.present.get(key)
+    if wanted:
+        if mark is None and present:
+            book.set_mark(*key, "people")
+        elif mark is None or (mark == "trying" and not _is_tried(book, key, holds=holds)):
+            book.set_mark(*key, "trying")
+            book.tries.setdefault(key, set()).add("held" if holds else "moving")
+            return ADD
+        elif mark in ("ours", "people") and present is False:
+            book.set_mark(*key, "removed")
+        return None
+    if mark == "ours":
+        if present is not False:
+            return REMOVE
+        book.set_mark(*key, None)
+    elif mark in ("people", "removed", "failed"):
+        book.set_mark(*key, None)
+    return None
+
+
+def untried(book: Book, site: str, subject: str) -> None:
+    """An effect that was to set a tag, and held by a person, is given up: another one may still be on its way."""
+    key = (site, subject)
+    book.tries.get(key, set()).discard("held")
+    if book.marks.get(key) == "trying" and not book.tries.get(key) and not book.is_wanted(*key):
+        book.set_mark(*key, None)
+
+
+def tag_effect(claim: Claim, operation: str) -> Planned:
+    """The effect that sets or removes the tag of a claim."""
+    tag = container_of(claim.subject or "")[2]
+    container = claim.params["container"]
+    params: dict[str, Any] = {**claim.params, "operation": operation}
+    if claim.over == LEAVE:
+        params[LEAVE] = True
+    return Planned(
+        claim.rule,
+        claim.target,
+        TAG,
+        claim.once_key,
+        claim.slot,
+        f"{'+' if operation == ADD else '-'} tag {tag}  {container.get('path') or container['id']}",
+        params,
+        single=False,
+        retracts=operation == REMOVE,
+    )
+
+
+def _is_tried(book: Book, key: tuple[str, str], *, holds: bool) -> bool:
+    tries = book.tries.get(key, set())
+    return "moving" in tries or (holds and "held" in tries)
+
+
+def _grant(rule: str, target: Target, wish: Wish, book: Book, *, holds: bool) -> list[Planned]:
+    owner: Owner = (rule, target.site, target.id)
+    standing = book.claims.get(owner, {}).get(wish.slot)
+    planned: list[Planned] = []
+    subject = subject_of(wish.params) if wish.kind == TAG else None
+    if standing is not None and (standing.kind, standing.subject) != (wish.kind, subject):
+        planned.extend(_withdraw(standing, book))
+        standing = None
+    claim = Claim(rule, target, wish.slot, wish.kind, wish.once_key, wish.params, wish.over, subject, holds)
+    if standing is None or _differs(standing, claim):
+        book.add_claim(claim)
+    if subject is not None:
+        if settle_tag(book, target.site, subject, holds=holds) == ADD:
+            planned.append(tag_effect(claim, ADD))
+    elif wish.kind == ALERT:
+        if standing is None:
+            planned.append(_planned(claim, wish.summary, {**wish.params, "status": "open"}, single=False))
+    elif wish.once_key not in book.singles:
+        book.singles[wish.once_key] = EffectState.PLANNED
+        planned.append(_planned(claim, wish.summary, wish.params, single=True))
+    return planned
+
+
+def _differs(standing: Claim, claim: Claim) -> bool:
+    """Whether the claim must be written anew. The texts of an alert count, since it may be said again."""
+    if (standing.once_key, standing.over, standing.holds) != (claim.once_key, claim.over, claim.holds):
+        return True
+    return claim.kind == ALERT and dict(standing.params) != dict(claim.params)
+
+
+def _withdraw(claim: Claim, book: Book) -> list[Planned]:
+    book.drop_claim(claim)
+    if claim.subject is not None:
+        key = (claim.target.site, claim.subject)
+        if claim.over == LEAVE and not book.is_wanted(*key):
+            book.set_mark(*key, None)
+            return []
+        return [tag_effect(claim, REMOVE)] if settle_tag(book, *key) == REMOVE else []
+    if claim.kind == ALERT and claim.over != LEAVE:
+        summary = f"resolve alert {claim.params.get('title', '')!r}  {claim.target.path}"
+        return [_planned(claim, summary, {**claim.params, "status": "resolved"}, single=False, retracts=True)]
+    return []
+
+
+def _planned(claim: Claim, summary: str, params: Mapping[str, Any], *, single: bool, retracts: bool = False) -> Planned:
+    return Planned(claim.rule, claim.target, claim.kind, claim.once_key, claim.slot, summary, params, single, retracts)
