@@ -12,7 +12,8 @@ import ssl as ssl_module
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
@@ -34,7 +35,8 @@ from flyball.model.errors import Permanent, SiteError, Stopping, Transient, Unkn
 Observer = Callable[[str, str, int | None, float], None]
 """Called once per attempt with method, path template, status (None: no answer) and seconds."""
 
-_KEPT_HEADERS = ("content-type", "retry-after", "location")
+_KEPT_HEADERS = ("content-type", "retry-after", "location", "date")
+_SAME_TIME = timedelta(seconds=2)  # Date has whole seconds: a smaller difference of the clocks cannot be told
 _REPEATED = frozenset({429, 502, 503, 504})
 _LONGEST_OBEYED_HERE = 30.0
 _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
@@ -116,6 +118,8 @@ class Transport:
         self.base_url = base_url.rstrip("/")
         self.site = site
         self.now = now
+        self.skew = timedelta(0)
+        """How far the site's clock is ahead of ours, by the Date of its last answer; 0 within two seconds."""
         self._headers = dict(headers or {})
         self._pace: Pace = pace or Unpaced()
         self._timeouts = timeouts
@@ -211,7 +215,19 @@ class Transport:
             trace.sent = True
             body = await self._body(request, response)
             kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+            self._compare_clocks(kept.get("date"))
             return Response(response.status, kept, body)
+
+    def _compare_clocks(self, date: str | None) -> None:
+        if date is None:
+            return
+        try:
+            there = parsedate_to_datetime(date)
+        except ValueError:
+            return
+        if there.tzinfo is not None:
+            skew = there - self.now()
+            self.skew = skew if abs(skew) > _SAME_TIME else timedelta(0)
 
     async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytes:
         length = response.content_length

@@ -153,6 +153,7 @@ claims = Table(
     Column("once_key", String(40), nullable=False),
     Column("params", LargeBinary, nullable=False),
     Column("over", String(8), nullable=False),
+    Column("holds", Boolean, nullable=False, default=False),  # its rule lets nothing go without a person's yes
     Column("since", BigInteger, nullable=False),
     Index("claims_by_subject", "site", "subject"),
 )
@@ -187,9 +188,13 @@ effects = Table(
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Column("due", BigInteger),
+    Column("held_for", String(12)),  # what keeps it: approval canary (held), limit paused (planned, with a later due)
     Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, default=0),  # transient ones that count, since planned or `retry`
     Column("unclear", Integer, nullable=False),
     Column("looked", Integer, nullable=False),
+    Column("pause", BigInteger),  # after an unclear end: how long before each look, microseconds
+    Column("launched", BigInteger),  # of a launch: when our own job was sent, or may have been
     Column("outcome", LargeBinary),
     Column("job", String(24)),  # of a launch: the site's job
     Column("job_state", String(16)),  # and its state there, as last seen

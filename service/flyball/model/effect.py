@@ -48,6 +48,14 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"  # we are stopping; the work goes back untouched
 
 
+class Blame(StrEnum):
+    """Whose a transient failure is. It decides whether the effect may be given up for having failed too often."""
+
+    REQUEST = "request"  # this request in particular: counts
+    SITE = "site"  # the site is away, slow or overloaded: counts only where the rule says how often to try
+    NOBODY = "nobody"  # we were told to wait (429), or the key must be mended first (401): never counts
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """One effect as the ledger knows it.
@@ -57,6 +65,8 @@ class Effect:
         kind, params, once_key, summary, slot: as in the wish.
         target: the rule's target (the container changed is in `params["container"]`).
         attempts: number of attempts so far.
+        failures: transient failures since it was planned or a person said `retry`, those that nobody is to blame for
+            left out.
         unclear: number of attempts in a row whose outcome is not known yet, 0 when the last one is clear.
         looked: how often the site was asked for the once-key, in vain, since the last unclear attempt.
         outcome: JSON of what came of it (analysis id, job id, job state…), None before the end.
@@ -81,6 +91,7 @@ class Effect:
     outcome: Mapping[str, Any] | None = None
     error: str | None = None
     due: datetime | None = None
+    failures: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The shape of `/api/effects` and `--json`."""
@@ -107,10 +118,12 @@ class Report:
 
     Attributes:
         outcome: the ending.
-        detail: JSON for the effect's `outcome` field (kept when the effect ends).
+        detail: JSON for the effect's `outcome` field (kept when the effect ends). Of a waiting ending: what was learnt
+            so far; it is kept among the effect's `params`.
         error: one line for people on any ending that is not good.
         wait: seconds until the next look, for transient, unknown and waiting endings; None: by the retry rule.
         looked: True when this attempt only asked the site for the once-key and found nothing.
+        blame: of a transient ending.
     """
 
     outcome: Outcome
@@ -118,3 +131,4 @@ class Report:
     error: str | None = None
     wait: float | None = None
     looked: bool = False
+    blame: Blame = Blame.REQUEST

@@ -1,0 +1,107 @@
+"""What carrying out an effect may use, handed in by the worker; and what an effect kind must offer to it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from flyball.model.effect import Effect, Report
+from flyball.rules.catalog import EffectKind
+
+Json = Mapping[str, Any]
+
+
+class Site(Protocol):
+    """The requests to a Flywheel site that effects make; `fresh` asks on a connection of its own."""
+
+    async def tags(self, level: str, ident: str, *, fresh: bool = False) -> list[str]:
+        """The tags on one container or file, read singly."""
+        ...
+
+    async def add_tag(self, level: str, ident: str, tag: str) -> bool:
+        """Add a tag; False when the site says that it is there already (409)."""
+        ...
+
+    async def remove_tag(self, level: str, ident: str, tag: str) -> None:
+        """Remove a tag; an absent one is no error."""
+        ...
+
+    async def notes(self, level: str, ident: str, *, fresh: bool = False) -> list[dict[str, Any]]:
+        """The notes on one container."""
+        ...
+
+    async def add_note(self, level: str, ident: str, text: str) -> None:
+        """Add a note."""
+        ...
+
+    async def gear(self, name: str, version: str | None = None) -> dict[str, Any]:
+        """A gear by name, newest by creation, or one version of it. Raises Gone when there is none."""
+        ...
+
+    async def launch_analysis(self, level: str, ident: str, body: Json) -> str:
+        """Create an analysis with a job on a container; the analysis' id."""
+        ...
+
+    async def add_job(self, body: Json) -> str:
+        """Run a utility gear; the job's id."""
+        ...
+
+    async def analyses_of(self, level: str, ident: str, *, fresh: bool = False) -> list[dict[str, Any]]:
+        """The analyses on a container, with their jobs."""
+        ...
+
+    async def find_jobs_by_tag(self, tag: str, *, project: str | None, fresh: bool = False) -> list[dict[str, Any]]:
+        """Jobs that carry a tag, looked for by the route that this key may use."""
+        ...
+
+    async def gear_jobs(self, gear: str, *, project: str | None) -> list[dict[str, Any]]:
+        """Jobs of one gear, as far as this key may list them, with their config."""
+        ...
+
+
+class Channels(Protocol):
+    """Where messages to people go."""
+
+    async def send(self, channel: str, message: Json, *, key: str) -> None:
+        """Deliver one message, or raise a SiteError named by what to do next."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a worker lends an effect for one attempt.
+
+    Attributes:
+        site: client of the effect's site.
+        channels: the message channels.
+        secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
+        now: the present, UTC.
+        unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        equal_ids: analyses and jobs that were known when the rule's generation was raised; they do not count
+            as equal runs any more.
+    """
+
+    site: Site
+    channels: Channels
+    secret: Callable[[str], str]
+    now: datetime
+    unclear_wait: tuple[float, float]
+    forgotten: frozenset[str] = frozenset()
+
+
+class Kind(EffectKind, Protocol):
+    """A kind of effect: how rules ask for it (pure) and how it is carried out."""
+
+    async def carry_out(self, effect: Effect, hands: Hands) -> Report:
+        """One attempt. Errors of the site are raised as they are; the worker turns them into a report.
+
+        `effect.unclear` above zero means that an earlier attempt may have been carried out: ask the site first.
+        """
+        ...
+
+
+CarryOut = Callable[[Effect, Hands], Awaitable[Report]]
+Kinds = Mapping[str, Kind]
+Inputs = Mapping[str, Sequence[Json]]

@@ -1,0 +1,208 @@
+"""Acting, its beginning: taking effects that are due. How an attempt ends is in `finishing`.
+
+An attempt is stored before its request leaves (`take`). An attempt found open at start (`recover`) means that the
+daemon was killed: the site is asked before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.orm import aliased
+
+from flyball.ledger.book import store_book
+from flyball.ledger.codec import micros, moment, pack, row_effect
+from flyball.ledger.finishing import finish
+from flyball.ledger.jobs import follow_job
+from flyball.ledger.limiting import LAUNCH, Caps, Gate, Hold, call_waiting
+from flyball.ledger.tables import attempts, effects
+from flyball.ledger.wanting import Present
+from flyball.model.effect import Effect, EffectState, Outcome
+from flyball.rules.claims import ADD, TAG, subject_of
+
+__all__ = ["ACTIVE", "DUE", "finish", "follow_job", "next_effect", "recover", "take", "waited_for"]
+
+DUE = (str(EffectState.PLANNED), str(EffectState.WAITING))
+ACTIVE = (*DUE, str(EffectState.RUNNING))  # what keeps later effects of its lane waiting; what a person holds does not
+KILLED = "the daemon ended before the answer"
+NOT_WANTED = "no longer wanted"
+
+
+def take(
+    connection: Connection, now: datetime, limit: int, sites: Collection[str], caps: Mapping[str, Caps]
+) -> list[Effect]:
+    """Take effects that are due: each becomes `running` with a new, stored attempt.
+
+    Those whose wish went away meanwhile are cancelled here; those that something holds back wait with the reason. At
+    most one effect of a lane is taken, and none while an earlier one of the lane is unfinished.
+
+    Args:
+        connection: of the transaction.
+        now: the present, UTC.
+        limit: how many at the most.
+        sites: of these sites.
+        caps: rule → what it may do, of the rules that are loaded.
+    """
+    taken: list[Effect] = []
+    gate: Gate | None = None
+    while len(taken) < limit:
+        rows = _due(connection, now, limit - len(taken), sites)
+        if not rows:
+            break
+        gate = gate or Gate(connection, caps, now)
+        taken += _sorted_out(connection, rows, gate, caps, now)
+    return taken
+
+
+def _blocked() -> Any:
+    """An earlier effect of the same lane is unfinished."""
+    earlier = aliased(effects)
+    return (
+        select(earlier.c.id)
+        .where(earlier.c.lane == effects.c.lane, earlier.c.id < effects.c.id, earlier.c.state.in_(ACTIVE))
+        .exists()
+    )
+
+
+def _due(connection: Connection, now: datetime, limit: int, sites: Collection[str]) -> Sequence[Any]:
+    query = (
+        select(effects)
+        .where(effects.c.state.in_(DUE), effects.c.due <= micros(now), effects.c.site.in_(sites), ~_blocked())
+        .order_by(effects.c.due, effects.c.id)
+        .limit(limit)
+    )
+    return connection.execute(query).all()
+
+
+def _sorted_out(
+    connection: Connection, rows: Sequence[Any], gate: Gate, caps: Mapping[str, Caps], now: datetime
+) -> list[Effect]:
+    """Each of the rows begins, is cancelled, or is held back; those that begin."""
+    batch = [row_effect(row) for row in rows]
+    present = Present(connection, batch)
+    begun: list[Effect] = []
+    for row, effect in zip(rows, batch, strict=True):
+        wanted = present.wants(effect)
+        if not wanted and not effect.unclear:
+            _cancel(connection, row, effect, present, now)
+        elif (hold := gate.hold(row)) is not None:
+            _hold(connection, row, hold)
+        else:
+            params = present.params(effect, wanted=wanted)
+            number = effect.attempts + 1
+            begun.append(replace(effect, state=EffectState.RUNNING, attempts=number, params=params, due=None))
+    _begin(connection, begun, caps, now)
+    store_book(connection, present.book, now)
+    return begun
+
+
+def _begin(connection: Connection, begun: Sequence[Effect], caps: Mapping[str, Caps], now: datetime) -> None:
+    if not begun:
+        return
+    stamp = micros(now)
+    connection.execute(
+        update(effects)
+        .where(effects.c.id == bindparam("ident"))
+        .values(state=str(EffectState.RUNNING), attempts=bindparam("number"), updated=stamp, due=None, held_for=None),
+        [{"ident": int(effect.id), "number": effect.attempts} for effect in begun],
+    )
+    connection.execute(
+        insert(attempts), [{"effect": int(one.id), "number": one.attempts, "started": stamp} for one in begun]
+    )
+    # Kept, so that after a kill a tag that is there then is known to be ours.
+    absent = [
+        {"ident": int(one.id), "stored": pack({key: value for key, value in one.params.items() if key != "wanted"})}
+        for one in begun
+        if one.kind == TAG and one.params["absent"]
+    ]
+    if absent:
+        connection.execute(
+            update(effects).where(effects.c.id == bindparam("ident")).values(params=bindparam("stored")), absent
+        )
+    # The version that launches it, which may be newer than the one that asked for it.
+    launches = [
+        {"ident": int(one.id), "version": caps[one.rule].version}
+        for one in begun
+        if one.kind == LAUNCH and not one.unclear and one.rule in caps
+    ]
+    if launches:
+        connection.execute(
+            update(effects).where(effects.c.id == bindparam("ident")).values(rule_version=bindparam("version")),
+            launches,
+        )
+
+
+def _hold(connection: Connection, row: Any, hold: Hold) -> None:
+    due = None if hold.due is None else micros(hold.due)
+    connection.execute(
+        update(effects)
+        .where(effects.c.id == row.id)
+        .values(state=str(hold.state), due=due, error=hold.reason, held_for=hold.held_for)
+    )
+
+
+def _cancel(connection: Connection, row: Any, effect: Effect, present: Present, now: datetime) -> None:
+    values: dict[str, Any] = {"state": str(EffectState.CANCELLED), "updated": micros(now), "due": None}
+    values |= {"error": NOT_WANTED, "held_for": None, "single": None}  # it may be wished for again
+    connection.execute(update(effects).where(effects.c.id == row.id).values(**values))
+    if effect.kind == LAUNCH:
+        call_waiting(connection, effect.rule, now)
+    if effect.kind == TAG and effect.params["operation"] == ADD:
+        key = (effect.site, subject_of(effect.params))
+        if present.book.marks.get(key) in ("trying", "failed") and not present.book.is_wanted(*key):
+            present.book.set_mark(*key, None)
+
+
+def recover(connection: Connection, now: datetime, waits: Mapping[str, float] | float) -> int:
+    """Close the attempts that a killed daemon left open; the site is asked first.
+
+    Args:
+        connection: of the transaction.
+        now: the present, UTC.
+        waits: site → seconds before it is asked (its `unclear_wait` after a reset), or one number for all.
+
+    Returns:
+        how many there were.
+    """
+    rows = connection.execute(select(effects).where(effects.c.state == str(EffectState.RUNNING))).all()
+    for row in rows:
+        wait = timedelta(seconds=waits if isinstance(waits, int | float) else waits.get(row.site, 0.0))
+        connection.execute(
+            update(attempts)
+            .where(and_(attempts.c.effect == row.id, attempts.c.ended.is_(None)))
+            .values(ended=micros(now), outcome=str(Outcome.UNKNOWN), error=KILLED)
+        )
+        values: dict[str, Any] = {"state": str(EffectState.WAITING), "unclear": row.unclear + 1, "looked": 0}
+        values |= {"due": micros(now + wait), "pause": max(wait // timedelta(microseconds=1), row.pause or 0)}
+        values |= {"error": f"{KILLED}; the site is asked first", "updated": micros(now)}
+        if row.kind == LAUNCH and row.launched is None:
+            values["launched"] = micros(now)
+        connection.execute(update(effects).where(effects.c.id == row.id).values(**values))
+    return len(rows)
+
+
+def next_effect(connection: Connection, sites: Collection[str]) -> datetime | None:
+    """When the next effect that is not kept waiting by an earlier one of its lane is due."""
+    query = select(func.min(effects.c.due)).where(
+        effects.c.state.in_(DUE), effects.c.site.in_(sites), effects.c.due.is_not(None), ~_blocked()
+    )
+    found = connection.execute(query).scalar()
+    return None if found is None else moment(found)
+
+
+def waited_for(connection: Connection, sites: Collection[str], now: datetime, soon: datetime) -> bool:
+    """Whether an effect is due, or a retry or a look at an unclear outcome is due so soon that it is worth waiting for.
+
+    What waits for a limit, or for a paused rule, is not: its turn comes in a later run.
+    """
+    query = (
+        select(effects.c.id)
+        .where(effects.c.state.in_(DUE), effects.c.site.in_(sites), ~_blocked())
+        .where(or_(effects.c.due <= micros(now), and_(effects.c.due <= micros(soon), effects.c.held_for.is_(None))))
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None

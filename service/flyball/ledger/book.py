@@ -1,0 +1,151 @@
+"""The book of claims and marks that a batch of decisions touches: loaded, and stored again as far as it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, and_, delete, select
+
+from flyball.ledger.codec import micros, pack, unpack
+from flyball.ledger.mirror import chunks, find, upsert
+from flyball.ledger.tables import claims, effects, marks
+from flyball.model.decision import Decision
+from flyball.model.effect import EffectState
+from flyball.model.levels import Level
+from flyball.model.node import Document, NodeKey, Target
+from flyball.rules.claims import ADD, TAG, Book, Claim, Mark, Owner, Subject, container_of, lane_of, subject_of
+
+_MOVING = (str(EffectState.PLANNED), str(EffectState.WAITING), str(EffectState.RUNNING))
+_UNFINISHED = (*_MOVING, str(EffectState.HELD))
+
+
+def load_book(connection: Connection, batch: Sequence[tuple[Decision, Document | None]]) -> Book:
+    """Everything on record that these decisions could touch."""
+    book = Book()
+    load_claims(connection, book, ((one.rule, one.target.site, one.target.id) for one, _ in batch))
+    subjects = {
+        (decision.target.site, subject_of(wish.params))
+        for decision, _ in batch
+        for wish in decision.wishes
+        if wish.kind == TAG and wish.params
+    }
+    subjects |= {
+        (claim.target.site, claim.subject)
+        for mine in book.claims.values()
+        for claim in mine.values()
+        if claim.subject is not None
+    }
+    load_subjects(connection, book, subjects)
+    keys = sorted({wish.once_key for one, _ in batch for wish in one.wishes if wish.kind != TAG and wish.once_key})
+    for some in chunks(keys):
+        query = select(effects.c.single, effects.c.state).where(effects.c.single.in_(some))
+        for row in connection.execute(query):
+            book.singles[row.single] = EffectState(row.state)
+    return book
+
+
+def load_claims(connection: Connection, book: Book, owners: Iterable[Owner]) -> None:
+    """Add all claims of some rules on some targets."""
+    wanted = set(owners)
+    for some in chunks(sorted(wanted)):
+        query = select(claims).where(
+            claims.c.rule.in_(sorted({rule for rule, _, _ in some})),
+            claims.c.site.in_(sorted({site for _, site, _ in some})),
+            claims.c.target.in_(sorted({target for _, _, target in some})),
+        )
+        for row in connection.execute(query):
+            if (row.rule, row.site, row.target) in wanted:
+                book.remember(row_claim(row))
+
+
+def load_subjects(connection: Connection, book: Book, subjects: Iterable[Subject]) -> None:
+    """Add all claims on some tags, whose they are, and whether they are on their containers now."""
+    wanted = sorted(set(subjects))
+    by_site: dict[str, list[str]] = {}
+    for site, subject in wanted:
+        by_site.setdefault(site, []).append(subject)
+    for site, mine in by_site.items():
+        for some in chunks(mine):
+            query = select(claims).where(claims.c.site == site, claims.c.subject.in_(some))
+            for row in connection.execute(query):
+                book.remember(row_claim(row))
+            for row in connection.execute(select(marks).where(marks.c.site == site, marks.c.subject.in_(some))):
+                book.marks[(site, row.subject)] = cast("Mark", row.owner)
+    _load_presence(connection, book, wanted)
+    _load_tries(connection, book, [key for key in wanted if book.marks.get(key) == "trying"])
+
+
+def _load_presence(connection: Connection, book: Book, wanted: Sequence[Subject]) -> None:
+    containers = {(site, *container_of(subject)[:2]) for site, subject in wanted}
+    nodes = find(connection, [NodeKey(site, Level(level), ident) for site, level, ident in containers])
+    for site, subject in wanted:
+        level, ident, tag = container_of(subject)
+        node = nodes.get(NodeKey(site, Level(level), ident))
+        if node is None or not node.tags_known:
+            book.present[(site, subject)] = None
+        else:
+            tags = node.doc.get("tags")
+            book.present[(site, subject)] = isinstance(tags, list) and tag in tags
+
+
+def _load_tries(connection: Connection, book: Book, tried: Sequence[Subject]) -> None:
+    lanes = {lane_of(site, subject): (site, subject) for site, subject in tried}
+    for some in chunks(sorted(lanes)):
+        query = select(effects.c.lane, effects.c.state, effects.c.params).where(
+            effects.c.lane.in_(some), effects.c.state.in_(_UNFINISHED)
+        )
+        for row in connection.execute(query):
+            if unpack(row.params).get("operation") == ADD:
+                book.tries.setdefault(lanes[row.lane], set()).add("moving" if row.state in _MOVING else "held")
+
+
+def store_book(connection: Connection, book: Book, now: datetime) -> None:
+    """Store the claims and marks that changed."""
+    gone = [key for key, claim in book.changed_claims.items() if claim is None]
+    for (rule, site, target), slot in gone:
+        connection.execute(
+            delete(claims).where(
+                and_(claims.c.rule == rule, claims.c.site == site, claims.c.target == target, claims.c.slot == slot)
+            )
+        )
+    standing = [_row(claim, now) for claim in book.changed_claims.values() if claim is not None]
+    upsert(connection, claims, standing, ("rule", "site", "target", "slot"))
+    for (site, subject), mark in book.changed_marks.items():
+        if mark is None:
+            connection.execute(delete(marks).where(marks.c.site == site, marks.c.subject == subject))
+    kept = [
+        {"site": site, "subject": subject, "owner": mark, "updated": micros(now)}
+        for (site, subject), mark in book.changed_marks.items()
+        if mark is not None
+    ]
+    upsert(connection, marks, kept, ("site", "subject"))
+    book.changed_claims.clear()
+    book.changed_marks.clear()
+
+
+def row_claim(row: Any) -> Claim:
+    """A row of `claims` as a claim."""
+    target = Target(row.site, Level(row.level), row.target, row.path)
+    return Claim(
+        row.rule, target, row.slot, row.kind, row.once_key, unpack(row.params), row.over, row.subject, row.holds
+    )
+
+
+def _row(claim: Claim, now: datetime) -> dict[str, Any]:
+    return {
+        "rule": claim.rule,
+        "site": claim.target.site,
+        "target": claim.target.id,
+        "slot": claim.slot,
+        "kind": claim.kind,
+        "level": str(claim.target.level),
+        "path": claim.target.path,
+        "subject": claim.subject,
+        "once_key": claim.once_key,
+        "params": pack(claim.params),
+        "over": claim.over,
+        "holds": claim.holds,
+        "since": micros(now),
+    }

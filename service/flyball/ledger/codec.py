@@ -1,0 +1,156 @@
+"""Between values and rows: times, JSON, nodes, effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from flyball.model.effect import Effect, EffectState
+from flyball.model.levels import Level
+from flyball.model.node import Node, NodeKey, Presence, Target
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+_WHOLE = 1 << 63
+_LARGEST = 10**300
+_DEEPEST = 100
+
+
+def micros(time: datetime) -> int:
+    """A time with zone as UTC microseconds since the epoch."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def micros_or_none(time: datetime | None) -> int | None:
+    """Likewise; None stays None."""
+    return None if time is None else micros(time)
+
+
+def moment(value: int) -> datetime:
+    """The inverse of `micros`."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def moment_or_none(value: int | None) -> datetime | None:
+    """Likewise; None stays None."""
+    return None if value is None else moment(value)
+
+
+def pack(value: Any) -> bytes:
+    """JSON as bytes; keys sorted, so that equal values have equal bytes. NaN and infinities become null.
+
+    Takes whatever a site or a rule file may hold: what JSON or the encoder cannot (whole numbers of more than 64 bits,
+    broken Unicode, hundreds of levels) is kept as near as can be, since one odd value must not stop the daemon.
+    """
+    try:
+        return orjson.dumps(value, default=_plain, option=_OPTIONS)
+    except TypeError:
+        return orjson.dumps(_tamed(value), default=_plain, option=_OPTIONS)
+
+
+def unpack(data: bytes | None) -> Any:
+    """The inverse of `pack`; None stays None."""
+    return None if data is None else orjson.loads(data)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value)
+
+
+def _tamed(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -_WHOLE <= value < _WHOLE else float(value) if abs(value) < _LARGEST else str(value)
+    if depth >= _DEEPEST:
+        return f"… {type(value).__name__}"
+    if isinstance(value, Mapping):
+        return {str(_tamed(str(key))): _tamed(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_tamed(item, depth + 1) for item in value]
+    return value
+
+
+def node_row(node: Node) -> dict[str, Any]:
+    """A node as a row of `nodes`."""
+    parents = node.parents
+    return {
+        "site": node.key.site,
+        "level": str(node.level),
+        "id": node.id,
+        "label": node.label,
+        "project": parents.get("project"),
+        "subject": parents.get("subject"),
+        "session": parents.get("session"),
+        "acquisition": parents.get("acquisition"),
+        "parents": pack(parents),
+        "created": micros_or_none(node.created),
+        "modified": micros_or_none(node.modified),
+        "revision": node.revision,
+        "settled_from": micros_or_none(node.settled_from),
+        "content": node.content,
+        "whole": node.whole,
+        "tags_known": node.tags_known,
+        "info_known": node.info_known,
+        "presence": str(node.presence),
+        "doc": pack(node.doc),
+    }
+
+
+def row_node(row: Any) -> Node:
+    """A row of `nodes` as a node."""
+    return Node(
+        NodeKey(row.site, Level(row.level), row.id),
+        row.label,
+        unpack(row.parents),
+        moment_or_none(row.created),
+        moment_or_none(row.modified),
+        row.revision,
+        unpack(row.doc),
+        row.tags_known,
+        row.info_known,
+        row.content,
+        row.whole,
+        moment_or_none(row.settled_from),
+        Presence(row.presence),
+    )
+
+
+def row_target(row: Any) -> Target:
+    """The target columns of a row (`site`, `level`, `target`, `path`)."""
+    return Target(row.site, Level(row.level), row.target, row.path)
+
+
+def row_effect(row: Any) -> Effect:
+    """A row of `effects` as an effect."""
+    return Effect(
+        id=str(row.id),
+        site=row.site,
+        rule=row.rule,
+        target=row_target(row),
+        kind=row.kind,
+        state=EffectState(row.state),
+        once_key=row.once_key,
+        slot=row.slot,
+        summary=row.summary,
+        params=unpack(row.params),
+        created=moment(row.created),
+        updated=moment(row.updated),
+        attempts=row.attempts,
+        unclear=row.unclear,
+        looked=row.looked,
+        outcome=unpack(row.outcome),
+        error=row.error,
+        due=moment_or_none(row.due),
+        failures=row.failures,
+    )

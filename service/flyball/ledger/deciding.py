@@ -1,0 +1,283 @@
+"""Deciding: which looks are due, and storing a batch of decisions with the effects that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from flyball.ledger.book import load_book, store_book
+from flyball.ledger.codec import micros, moment, pack, unpack
+from flyball.ledger.limiting import call_all
+from flyball.ledger.mirror import chunks
+from flyball.ledger.planning import APPROVAL, add_effect, plan_tag
+from flyball.ledger.tables import decisions, effects, looks, rules
+from flyball.model.decision import Decision
+from flyball.model.effect import EffectState
+from flyball.model.levels import Level
+from flyball.model.node import Document, NodeKey
+from flyball.rules.claims import TAG, Book, subject_of
+from flyball.rules.engine import effects_of
+from flyball.rules.keys import fingerprint
+from flyball.rules.reconciling import untried
+from flyball.rules.rule import Mode
+
+_HELD = str(EffectState.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A look that is due."""
+
+    rule: str
+    key: NodeKey
+    event: int | None
+    stamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decision to store, with the look that led to it."""
+
+    due: Due
+    decision: Decision
+    document: Document | None
+    mode: Mode = Mode.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRecord:
+    """What the ledger knows of a rule."""
+
+    id: str
+    version: str
+    first_seen: datetime
+    paused: bool
+    generation: int
+    released: str | None
+
+
+@dataclass(slots=True)
+class Stored:
+    """What came of a batch, for the status and the log."""
+
+    decisions: int = 0
+    effects: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+
+
+def due_looks(connection: Connection, now: datetime, limit: int, rule_ids: Sequence[str]) -> list[Due]:
+    """The looks that are due, oldest first, of the rules named."""
+    query = (
+        select(looks).where(looks.c.due <= micros(now), looks.c.rule.in_(rule_ids)).order_by(looks.c.due).limit(limit)
+    )
+    return [
+        Due(row.rule, NodeKey(row.site, Level(row.level), row.target), row.event, row.stamp)
+        for row in connection.execute(query)
+    ]
+
+
+def next_look(connection: Connection, rule_ids: Sequence[str]) -> datetime | None:
+    """When the next look is due."""
+    found = connection.execute(select(func.min(looks.c.due)).where(looks.c.rule.in_(rule_ids))).scalar()
+    return None if found is None else moment(found)
+
+
+def see_rules(connection: Connection, versions: dict[str, str], now: datetime) -> dict[str, tuple[RuleRecord, bool]]:
+    """Note which rules are loaded; rule → (its record, whether its version is new). First sight is kept for ever.
+
+    What was held back for a limit or a pause is called again.
+    """
+    known = {row.id: row for row in connection.execute(select(rules))}
+    result: dict[str, tuple[RuleRecord, bool]] = {}
+    stamp = micros(now)
+    for rule, version in versions.items():
+        row = known.get(rule)
+        if row is None:
+            values = {
+                "id": rule,
+                "version": version,
+                "first_seen": stamp,
+                "version_seen": stamp,
+                "paused": False,
+                "present": True,
+                "released": None,
+                "generation": 0,
+            }
+            connection.execute(insert(rules).values(**values))
+            result[rule] = (RuleRecord(rule, version, now, False, 0, None), True)
+            continue
+        new = row.version != version
+        values = {"present": True, "version": version}
+        if new:
+            values["version_seen"] = stamp
+        connection.execute(update(rules).where(rules.c.id == rule).values(**values))
+        record = RuleRecord(rule, version, moment(row.first_seen), row.paused, row.generation, row.released)
+        result[rule] = (record, new)
+    for rule in known.keys() - versions.keys():
+        connection.execute(update(rules).where(rules.c.id == rule).values(present=False))
+    call_all(connection, versions, [rule for rule, (_, new) in result.items() if new], now)
+    return result
+
+
+def shift_first_sight(connection: Connection, rules_: Iterable[str], by: timedelta) -> None:
+    """Move the first sight of rules that were seen before their site's clock was known."""
+    for rule in rules_:
+        shifted = rules.c.first_seen + int(by.total_seconds() * 1_000_000)
+        connection.execute(update(rules).where(rules.c.id == rule).values(first_seen=shifted))
+
+
+def store_decisions(connection: Connection, batch: Iterable[Decided], now: datetime) -> Stored:
+    """Store decisions, the claims that they make or drop, and the effects that they need; the looks are done."""
+    batch = list(batch)
+    _let_go(connection, [item for item in batch if item.mode is Mode.LIVE], now)
+    book = load_book(connection, [(item.decision, item.document) for item in batch])
+    stored = Stored()
+    for item in batch:
+        _close_look(connection, item)
+        number = _record(connection, item, now)
+        stored.decisions += 1
+        if item.mode is Mode.SHADOW:
+            _shadow(connection, item, number, now)
+            continue
+        holds = item.mode is Mode.APPROVE
+        for planned in effects_of(item.decision, book, holds=holds):
+            state = EffectState.HELD if holds and not planned.retracts else EffectState.PLANNED
+            add_effect(
+                connection,
+                planned,
+                version=item.decision.rule_version,
+                state=state,
+                decision=number,
+                now=now,
+                held_for=APPROVAL if state is EffectState.HELD else None,
+            )
+            stored.effects += 1
+            stored.kinds[planned.kind] = stored.kinds.get(planned.kind, 0) + 1
+    _give_up_held(connection, book, now)
+    store_book(connection, book, now)
+    return stored
+
+
+def _let_go(connection: Connection, live: Sequence[Decided], now: datetime) -> None:
+    """What waited for a person goes once its rule is live."""
+    waiting = (effects.c.state == _HELD, effects.c.held_for == APPROVAL)
+    if not live or connection.execute(select(effects.c.id).where(*waiting).limit(1)).first() is None:
+        return
+    for some in chunks(live):
+        connection.execute(
+            update(effects)
+            .where(*waiting)
+            .where(effects.c.rule.in_({item.decision.rule for item in some}))
+            .where(effects.c.target.in_({item.decision.target.id for item in some}))
+            .values(state=str(EffectState.PLANNED), due=micros(now), updated=micros(now))
+        )
+
+
+def _give_up_held(connection: Connection, book: Book, now: datetime) -> None:
+    """What waits for a person and is wanted no longer need not be shown to anyone."""
+    dropped = [(owner, slot) for (owner, slot), claim in book.changed_claims.items() if claim is None]
+    if not dropped or connection.execute(select(effects.c.id).where(effects.c.state == _HELD).limit(1)).first() is None:
+        return
+    for (rule, site, target), slot in dropped:
+        query = select(effects).where(
+            effects.c.target == target, effects.c.rule == rule, effects.c.site == site, effects.c.slot == slot
+        )
+        for row in connection.execute(query.where(effects.c.state == _HELD)).all():
+            connection.execute(
+                update(effects)
+                .where(effects.c.id == row.id)
+                .values(
+                    state=str(EffectState.CANCELLED),
+                    updated=micros(now),
+                    single=None,
+                    held_for=None,
+                    error="no longer wanted",
+                )
+            )
+            if row.kind == TAG:
+                subject = subject_of(unpack(row.params))
+                untried(book, site, subject)
+                plan_tag(connection, book, site, subject, now=now)
+
+
+def _close_look(connection: Connection, item: Decided) -> None:
+    due, again = item.due, item.decision.look_again
+    where = (
+        looks.c.rule == due.rule,
+        looks.c.site == due.key.site,
+        looks.c.level == str(due.key.level),
+        looks.c.target == due.key.id,
+        looks.c.stamp == due.stamp,
+    )
+    if again is None:
+        connection.execute(delete(looks).where(*where))
+    else:
+        connection.execute(update(looks).where(*where).values(due=micros(again), urgent=False))
+
+
+def _record(connection: Connection, item: Decided, now: datetime) -> int | None:
+    """Store the decision unless it says what the last one said; its number."""
+    decision, target = item.decision, item.decision.target
+    if decision.verdict is None:
+        return None
+    because = [line.as_json() for line in decision.because]
+    wishes = [[wish.slot, str(wish.want), wish.once_key] for wish in decision.wishes]
+    digest = fingerprint([str(decision.verdict), because, wishes, decision.rule_version])
+    current = (
+        decisions.c.target == target.id,
+        decisions.c.rule == decision.rule,
+        decisions.c.current.is_(True),
+        decisions.c.site == target.site,
+        decisions.c.level == str(target.level),
+    )
+    last = connection.execute(select(decisions.c.id, decisions.c.digest).where(*current)).first()
+    if last is not None and last.digest == digest:
+        connection.execute(update(decisions).where(decisions.c.id == last.id).values(confirmed=micros(now)))
+        return int(last.id)
+    if last is not None:
+        connection.execute(update(decisions).where(*current).values(current=False))
+    result = connection.execute(
+        insert(decisions).values(
+            rule=decision.rule,
+            version=decision.rule_version,
+            site=target.site,
+            level=str(target.level),
+            target=target.id,
+            path=target.path,
+            verdict=str(decision.verdict),
+            because=pack(because),
+            digest=digest,
+            decided=micros(now),
+            confirmed=micros(now),
+            event=item.due.event,
+            current=True,
+        )
+    )
+    key = result.inserted_primary_key
+    return int(key[0]) if key else None
+
+
+def _shadow(connection: Connection, item: Decided, number: int | None, now: datetime) -> None:
+    """Record what a rule in shadow would have done, once for each thing; no claims, nothing sent."""
+    throw_away = load_book(connection, [(item.decision, item.document)])
+    for planned in effects_of(item.decision, throw_away):
+        same = select(effects.c.summary).where(
+            effects.c.target == planned.target.id,
+            effects.c.rule == planned.rule,
+            effects.c.slot == planned.slot,
+            effects.c.once_key == planned.once_key,
+            effects.c.state == str(EffectState.SHADOW),
+        )
+        last = connection.execute(same.order_by(effects.c.id.desc()).limit(1)).scalar()
+        if last != planned.summary:
+            add_effect(
+                connection,
+                planned,
+                version=item.decision.rule_version,
+                state=EffectState.SHADOW,
+                decision=number,
+                now=now,
+            )

@@ -1,0 +1,202 @@
+"""The mirror: the last state read of every node. What asks it; what changes it is in `absorbing`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from flyball.ledger.codec import node_row, row_node
+from flyball.ledger.tables import nodes
+from flyball.model.levels import HIERARCHY, Level, below
+from flyball.model.node import Node, NodeKey, Presence
+
+CHUNK = 400  # keys a query; well below both databases' limit of bound values
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A node that is not as it was.
+
+    Attributes:
+        node: as it is now.
+        before: as it was; None at first sight.
+        learned: nothing happened to it: its tags or info were not known before and are now.
+        own: nothing but what this daemon wrote itself; only rules that read it need to look.
+    """
+
+    node: Node
+    before: Node | None
+    learned: bool = False
+    own: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """It was there and is not any more, or cannot be read any more."""
+        return self.node.presence is not Presence.PRESENT
+
+    @property
+    def moved(self) -> bool:
+        """It hangs on other ancestors than before."""
+        return self.before is not None and dict(self.before.parents) != dict(self.node.parents)
+
+
+def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The items in runs of `CHUNK`."""
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
+
+
+def inserting(connection: Connection, table: Any) -> Any:
+    """The database's own INSERT, which can say what happens on conflict."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def upsert(connection: Connection, table: Any, rows: list[dict[str, Any]], keys: Sequence[str]) -> None:
+    """Insert rows, or replace those with the same key."""
+    if not rows:
+        return
+    statement = inserting(connection, table)
+    columns = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=columns), rows)
+
+
+def by_level(keys: Iterable[NodeKey]) -> dict[tuple[str, Level], list[str]]:
+    """The ids of some keys, by site and level."""
+    grouped: dict[tuple[str, Level], list[str]] = {}
+    for key in keys:
+        grouped.setdefault((key.site, key.level), []).append(key.id)
+    return grouped
+
+
+def find(connection: Connection, keys: Iterable[NodeKey]) -> dict[NodeKey, Node]:
+    """The nodes with these keys, as far as the mirror has them."""
+    found: dict[NodeKey, Node] = {}
+    for (site, level), ids in by_level(keys).items():
+        for some in chunks(ids):
+            query = select(nodes).where(nodes.c.site == site, nodes.c.level == str(level), nodes.c.id.in_(some))
+            for row in connection.execute(query):
+                node = row_node(row)
+                found[node.key] = node
+    return found
+
+
+def known_ids(connection: Connection, site: str, level: Level, ids: Sequence[str]) -> set[str]:
+    """Which of these ids the mirror has as present nodes."""
+    found: set[str] = set()
+    for some in chunks(ids):
+        query = select(nodes.c.id).where(
+            nodes.c.site == site,
+            nodes.c.level == str(level),
+            nodes.c.id.in_(some),
+            nodes.c.presence == str(Presence.PRESENT),
+        )
+        found.update(row.id for row in connection.execute(query))
+    return found
+
+
+def subtree(connection: Connection, site: str, level: Level, ids: Sequence[str]) -> dict[str, list[Node]]:
+    """Present and hidden nodes below each container (hierarchy levels only), by the container's id."""
+    found: dict[str, list[Node]] = {}
+    column = nodes.c[str(level)]
+    levels = [str(lower) for lower in below(level)]
+    for some in chunks(ids):
+        query = select(nodes).where(
+            nodes.c.site == site,
+            column.in_(some),
+            nodes.c.level.in_(levels),
+            nodes.c.presence != str(Presence.GONE),
+        )
+        for row in connection.execute(query):
+            found.setdefault(getattr(row, str(level)), []).append(row_node(row))
+    return found
+
+
+def ids_between(
+    connection: Connection, site: str, level: Level, after: str | None, last: str | None, project: str | None
+) -> list[str]:
+    """Ids of present nodes with after < id ≤ last, in order; None leaves that end open."""
+    query = select(nodes.c.id).where(
+        nodes.c.site == site, nodes.c.level == str(level), nodes.c.presence == str(Presence.PRESENT)
+    )
+    if after is not None:
+        query = query.where(nodes.c.id > after)
+    if last is not None:
+        query = query.where(nodes.c.id <= last)
+    if project is not None:
+        query = query.where((nodes.c.id if level is Level.PROJECT else nodes.c.project) == project)
+    return [row.id for row in connection.execute(query.order_by(nodes.c.id))]
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """A node below some container: its id, its label, and the newest of its creation and change (µs)."""
+
+    id: str
+    label: str
+    newest: int | None
+
+
+def descendants(
+    connection: Connection, site: str, level: Level, idents: Sequence[str], of: Level
+) -> dict[str, list[Below]]:
+    """The present nodes of level `of` below each of these containers, by the container's id."""
+    column = nodes.c[str(level)]
+    found: dict[str, list[Below]] = {}
+    for some in chunks(idents):
+        query = select(column.label("above"), nodes.c.id, nodes.c.label, nodes.c.created, nodes.c.settled_from).where(
+            nodes.c.site == site,
+            nodes.c.level == str(of),
+            column.in_(some),
+            nodes.c.presence == str(Presence.PRESENT),
+        )
+        for row in connection.execute(query):
+            newest = max((time for time in (row.created, row.settled_from) if time is not None), default=None)
+            found.setdefault(row.above, []).append(Below(row.id, row.label, newest))
+    return found
+
+
+def everything(connection: Connection, site: str, level: Level) -> Iterator[Node]:
+    """All present nodes of one level."""
+    query = select(nodes).where(
+        nodes.c.site == site, nodes.c.level == str(level), nodes.c.presence == str(Presence.PRESENT)
+    )
+    for row in connection.execute(query.order_by(nodes.c.id)):
+        yield row_node(row)
+
+
+def ancestor_keys(node: Node) -> list[NodeKey]:
+    """Keys of a node's ancestors, from the top."""
+    return [
+        NodeKey(node.key.site, level, node.parents[str(level)])
+        for level in HIERARCHY[:-1]
+        if level is not node.level and node.parents.get(str(level))
+    ]
+
+
+def patch_tags(connection: Connection, key: NodeKey, tag: str, *, there: bool, whole: Any) -> Change | None:
+    """Note our own change of a tag, so that it is no news when it comes back; None when the node is not mirrored.
+
+    Args:
+        connection: of the transaction.
+        key: the container.
+        tag: the tag.
+        there: whether it is there now.
+        whole: function giving the fingerprint of a document.
+    """
+    before = find(connection, [key]).get(key)
+    if before is None or not before.tags_known:
+        return None
+    known = before.doc.get("tags")
+    tags: list[Any] = [] if known is None else list(known)
+    if (tag in tags) == there:
+        return None
+    tags = [*tags, tag] if there else [other for other in tags if other != tag]
+    doc: Mapping[str, Any] = {**before.doc, "tags": tags}
+    after = replace(before, doc=doc, whole=whole(doc))
+    upsert(connection, nodes, [node_row(after)], ("site", "level", "id"))
+    return Change(after, before, own=True)

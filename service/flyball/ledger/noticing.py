@@ -1,0 +1,183 @@
+"""Noticing: what was seen is stored with what follows from it, in one transaction.
+
+A page of nodes, the events made of it, the looks that rules owe because of them, and the poll cursor are written
+together: a kill leaves either all of it or nothing, so no change is ever lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from flyball.ledger.absorbing import absorb, mark_presence
+from flyball.ledger.codec import micros, pack, unpack
+from flyball.ledger.echoes import echoes
+from flyball.ledger.looking import Look, Owed, owe, owe_all
+from flyball.ledger.mirror import Change, upsert
+from flyball.ledger.tables import cursors, events, facts
+from flyball.model.levels import Level
+from flyball.model.node import Node, NodeKey, Presence
+
+__all__ = [
+    "Look",
+    "Noticed",
+    "Route",
+    "Seen",
+    "load_cursor",
+    "load_fact",
+    "notice",
+    "owe",
+    "save_cursor",
+    "save_fact",
+    "store_event",
+    "store_events",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing seen, before it is stored as an event."""
+
+    site: str
+    kind: str
+    level: str
+    node: str
+    path: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    dedupe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What came of a page.
+
+    Attributes:
+        changes: how many nodes were not as before.
+        looks: how many targets rules must look at because of them.
+        older: nodes that look older than what is stored and were left alone; read singly, they may be taken.
+    """
+
+    changes: int
+    looks: int
+    older: Sequence[Node] = ()
+
+
+Route = Callable[[Change], Iterable[Look]]
+
+
+def notice(
+    connection: Connection,
+    read: Iterable[Node],
+    *,
+    route: Route,
+    source: str,
+    now: datetime,
+    lost: Iterable[tuple[NodeKey, Presence]] = (),
+    cursor: tuple[str, str, Mapping[str, Any]] | None = None,
+    sure: bool = False,
+) -> Noticed:
+    """Store a page of nodes and all that follows from it.
+
+    Args:
+        connection: of the transaction.
+        read: nodes as read.
+        route: which looks a change asks for (pure).
+        source: poll, sweep, webhook, effect.
+        now: the present, UTC.
+        lost: nodes that were found to be gone or hidden.
+        cursor: (site, stream, value) to store along.
+        sure: the nodes were read singly just now.
+    """
+    absorbed = absorb(connection, read, sure=sure)
+    changes = list(absorbed.changes)
+    for key, presence in lost:
+        changes.extend(mark_presence(connection, [key], presence))
+    own = echoes(connection, changes)
+    changes = [replace(change, own=True) if change.node.key in own else change for change in changes]
+    news = [change for change in changes if not (change.own or change.learned)]
+    numbers = store_events(connection, [_seen(change) for change in news], source=source, now=now)
+    led = dict(zip((change.node.key for change in news), numbers, strict=True))
+    owed: list[Owed] = [(look, led.get(change.node.key)) for change in changes for look in route(change)]
+    asked = owe_all(connection, owed, now=now)
+    if cursor is not None:
+        site, stream, value = cursor
+        save_cursor(connection, site, stream, value, now)
+    return Noticed(len(news), asked, absorbed.older)
+
+
+def _seen(change: Change) -> Seen:
+    node = change.node
+    if node.presence is Presence.GONE:
+        kind = "gone"
+    elif node.presence is Presence.HIDDEN:
+        kind = "hidden"
+    elif node.level is Level.JOB:
+        kind = "job"
+    else:
+        kind = "changed" if change.before is not None else "new"
+    detail: dict[str, Any] = {"revision": node.revision}
+    if node.modified is not None:
+        detail["modified"] = node.modified.isoformat()
+    if node.level is Level.JOB:
+        detail["state"] = node.doc.get("state")
+    return Seen(node.key.site, kind, str(node.level), node.id, node.label, detail)
+
+
+def store_events(connection: Connection, seen: Sequence[Seen], *, source: str, now: datetime) -> list[int]:
+    """Store events that cannot come twice; their numbers, in order."""
+    if not seen:
+        return []
+    rows = [_event(one, source, now) for one in seen]
+    statement = insert(events).returning(events.c.id, sort_by_parameter_order=True)
+    return [int(row.id) for row in connection.execute(statement, rows)]
+
+
+def store_event(connection: Connection, seen: Seen, *, source: str, now: datetime) -> int | None:
+    """Store an event; its number, or None when one with the same `dedupe` is there already."""
+    if (
+        seen.dedupe is not None
+        and connection.execute(select(events.c.id).where(events.c.dedupe == seen.dedupe)).first()
+    ):
+        return None
+    return store_events(connection, [seen], source=source, now=now)[0]
+
+
+def _event(seen: Seen, source: str, now: datetime) -> dict[str, Any]:
+    return {
+        "site": seen.site,
+        "kind": seen.kind,
+        "level": seen.level,
+        "node": seen.node,
+        "path": seen.path,
+        "source": source,
+        "seen": micros(now),
+        "detail": pack(seen.detail),
+        "dedupe": seen.dedupe,
+    }
+
+
+def load_cursor(connection: Connection, site: str, stream: str) -> dict[str, Any] | None:
+    """The stored cursor of a stream."""
+    row = connection.execute(select(cursors.c.value).where(cursors.c.site == site, cursors.c.stream == stream)).first()
+    return None if row is None else unpack(row.value)
+
+
+def save_cursor(connection: Connection, site: str, stream: str, value: Mapping[str, Any], now: datetime) -> None:
+    """Store the cursor of a stream."""
+    row = {"site": site, "stream": stream, "value": pack(value), "updated": micros(now)}
+    upsert(connection, cursors, [row], ("site", "stream"))
+
+
+def load_fact(connection: Connection, name: str) -> Any:
+    """A small durable fact, or None."""
+    row = connection.execute(select(facts.c.value).where(facts.c.name == name)).first()
+    return None if row is None else unpack(row.value)
+
+
+def save_fact(connection: Connection, name: str, value: Any, now: datetime) -> None:
+    """Store a small durable fact."""
+    upsert(connection, facts, [{"name": name, "value": pack(value), "updated": micros(now)}], ("name",))

@@ -1,0 +1,80 @@
+"""A Flywheel client in the shape that effects ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flyball.clients.flywheel.client import OWN, FlywheelClient
+from flyball.clients.flywheel.dialect import JobsAccess
+from flyball.clients.flywheel.filters import equals, where
+from flyball.model.errors import Refused
+
+Json = Mapping[str, Any]
+
+
+class SiteHands:
+    """`effects.port.Site` over a `FlywheelClient`."""
+
+    def __init__(self, client: FlywheelClient) -> None:
+        self._client = client
+
+    async def tags(self, level: str, ident: str, *, fresh: bool = False) -> list[str]:
+        """The tags on one container or file."""
+        return await self._client.tags(level, ident, fresh=fresh)
+
+    async def add_tag(self, level: str, ident: str, tag: str) -> bool:
+        """Add a tag; False when it was there."""
+        return await self._client.add_tag(level, ident, tag)
+
+    async def remove_tag(self, level: str, ident: str, tag: str) -> None:
+        """Remove a tag; an absent one is no error."""
+        await self._client.remove_tag(level, ident, tag)
+
+    async def notes(self, level: str, ident: str, *, fresh: bool = False) -> list[dict[str, Any]]:
+        """The notes on one container."""
+        return await self._client.notes(level, ident, fresh=fresh)
+
+    async def add_note(self, level: str, ident: str, text: str) -> None:
+        """Add a note."""
+        await self._client.add_note(level, ident, text)
+
+    async def gear(self, name: str, version: str | None = None) -> dict[str, Any]:
+        """A gear by name."""
+        return await self._client.gear(name, version)
+
+    async def launch_analysis(self, level: str, ident: str, body: Json) -> str:
+        """Create an analysis with a job."""
+        return await self._client.launch_analysis(level, ident, body)
+
+    async def add_job(self, body: Json) -> str:
+        """Run a utility gear."""
+        return await self._client.add_job(body)
+
+    async def analyses_of(self, level: str, ident: str, *, fresh: bool = False) -> list[dict[str, Any]]:
+        """The analyses on a container, with their jobs and these with their config (it is compared, not kept)."""
+        return await self._client.analyses_of(level, ident, fresh=fresh, with_config=True)
+
+    async def find_jobs_by_tag(self, tag: str, *, project: str | None, fresh: bool = False) -> list[dict[str, Any]]:
+        """Jobs that carry a tag, by the route that this key may use."""
+        within = None if project is None else ("project", project)
+        return await self._client.find_jobs_by_tag(tag, within=within, fresh=fresh)
+
+    async def gear_jobs(self, gear: str, *, project: str | None) -> list[dict[str, Any]]:
+        """Jobs of one gear, as far as this key may list them, with config."""
+        chosen = where(equals("gear_info.name", gear))
+        access = self._client.dialect.jobs
+        parent = None
+        if access is JobsAccess.PROJECTS and project is not None:
+            parent = ("project", project)
+        elif access is JobsAccess.SELF:
+            parent = OWN
+        elif access is JobsAccess.NONE:
+            return []
+        found: list[dict[str, Any]] = []
+        try:
+            async for rows in self._client.iterate("job", filter=chosen, parent=parent, with_config=True):
+                found.extend(rows)
+        except Refused:
+            return found
+        return found
