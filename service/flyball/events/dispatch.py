@@ -1,0 +1,212 @@
+"""Dispatch: looks that are due become decisions, and these become effects, in one transaction a batch.
+
+Present state decides: the document is read when the look is taken, whatever the event said. A look is struck off only
+in the transaction that stores its decision, and only if no new hint came meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+
+from flyball.events.documents import load_documents
+from flyball.events.routing import bound_of, sideways
+from flyball.ledger.deciding import (
+    Decided,
+    Due,
+    RuleRecord,
+    due_looks,
+    next_look,
+    see_rules,
+    shift_first_sight,
+    store_decisions,
+)
+from flyball.ledger.looking import forget_looks, owe_everywhere
+from flyball.model.decision import Because, Decision, Verdict
+from flyball.model.levels import HIERARCHY, Level, above
+from flyball.model.node import Document, Target
+from flyball.model.ports import Clock, Store
+from flyball.rules.engine import Functions, Standing, judge
+from flyball.rules.rule import Mode, Rule
+
+log = structlog.get_logger()
+BATCH = 200  # looks a transaction
+
+
+@dataclass(slots=True)
+class Tally:
+    """Numbers for the status."""
+
+    decided: dict[str, dict[str, int]] = field(default_factory=dict)
+    effects: int = 0
+    last_error: dict[str, str] = field(default_factory=dict)
+
+    def count(self, decision: Decision) -> None:
+        """One more decision."""
+        mine = self.decided.setdefault(decision.rule, {"yes": 0, "no": 0, "unknown": 0})
+        if decision.verdict is not None:
+            mine[str(decision.verdict)] += 1
+
+
+def complete_for(rule: Rule) -> set[Level]:
+    """The levels that must be read to the end before a rule decides: its ancestors', and those that it has lists of.
+
+    What a rule says of one file alone does not depend on the other files.
+    """
+    levels = {*above(rule.each), *rule.below}
+    across = sideways(rule)
+    if across is not None:
+        levels |= set(HIERARCHY[HIERARCHY.index(across) + 1 :])
+    return levels
+
+
+class Dispatcher:
+    """Decides for one set of rules.
+
+    Args:
+        store: the ledger.
+        clock: the time.
+        ready: whether these levels of a site are read to the end and up to date (site, levels).
+        functions: extra functions for the expressions (`qc`).
+        skew: how far a site's clock is ahead of ours: ages, `settle` and `since` go by the site's own clock.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        ready: Callable[[str, set[Level]], bool],
+        functions: Functions | None = None,
+        skew: Callable[[str], timedelta] = lambda _site: timedelta(0),
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ready = ready
+        self._functions = functions or {}
+        self._skew = skew
+        self.rules: dict[str, Rule] = {}
+        self.records: dict[str, RuleRecord] = {}
+        self.tally = Tally()
+        self._fresh: set[str] = set()
+
+    async def load(self, rules: Iterable[Rule]) -> set[str]:
+        """Take over a set of rules; first sights are stored. Returns the rules that are new or changed."""
+        self.rules = {rule.id: rule for rule in rules}
+        versions = {rule.id: rule.version for rule in self.rules.values()}
+        now = self._clock.now()
+        seen = await self._store.write(lambda connection: see_rules(connection, versions, now))
+        self.records = {rule: record for rule, (record, _) in seen.items()}
+        self._fresh |= {rule for rule, record in self.records.items() if record.first_seen == now}
+        return {rule for rule, (_, new) in seen.items() if new}
+
+    @property
+    def first_seen(self) -> dict[str, datetime]:
+        """Rule → its first sight."""
+        return {rule: record.first_seen for rule, record in self.records.items()}
+
+    async def look_everywhere(self, rule_ids: Collection[str], *, site: str | None = None) -> int:
+        """Owe a look at every target of these rules (new version, schedule, start-up); the number of targets."""
+        rules = [rule for rule in self.rules.values() if rule.id in rule_ids and site in (None, rule.site)]
+        total = 0
+        for rule in rules:
+            total += await self._look_over(rule)
+        return total
+
+    async def _look_over(self, rule: Rule) -> int:
+        now, since = self._clock.now(), bound_of(rule, self.first_seen)
+        return await self._store.write(
+            lambda connection: owe_everywhere(connection, rule.id, rule.site, rule.each, now=now, since=since)
+        )
+
+    def able(self) -> list[str]:
+        """Rules that may decide: neither paused by a person nor by their file."""
+        return [
+            rule.id
+            for rule in self.rules.values()
+            if rule.mode is not Mode.PAUSED and (record := self.records.get(rule.id)) is not None and not record.paused
+        ]
+
+    def _able_now(self) -> list[str]:
+        """Those whose site has been read as far as they look; the others' looks wait."""
+        return [ident for ident in self.able() if self._ready(self.rules[ident].site, complete_for(self.rules[ident]))]
+
+    async def next_due(self) -> datetime | None:
+        """When the next look is due, among the rules that may decide."""
+        able = self._able_now()
+        return await self._store.read(lambda connection: next_look(connection, able)) if able else None
+
+    async def step(self) -> int:
+        """Decide one batch of what is due; the number of looks taken."""
+        able, now = self._able_now(), self._clock.now()
+        if not able:
+            return 0
+        due, documents = await self._store.read(lambda connection: self._take(connection, able, now))
+        if not due:
+            return 0
+        batch = [self._decide(item, document, now) for item, document in zip(due, documents, strict=True)]
+        stored = await self._store.write(lambda connection: store_decisions(connection, batch, now))
+        for item in batch:
+            self.tally.count(item.decision)
+        self.tally.effects += stored.effects
+        if stored.effects:
+            log.info("decisions.stored", decisions=stored.decisions, effects=stored.effects, **stored.kinds)
+        return len(due)
+
+    def _take(self, connection: Any, able: Sequence[str], now: datetime) -> tuple[list[Due], list[Document | None]]:
+        due = due_looks(connection, now, BATCH, able)
+        return due, load_documents(connection, [(self.rules[item.rule], item.key) for item in due])
+
+    def _decide(self, item: Due, document: Document | None, now: datetime) -> Decided:
+        rule = self.rules[item.rule]
+        if document is None:
+            decision = Decision(
+                rule.id,
+                rule.version,
+                Target(item.key.site, item.key.level, item.key.id),
+                Verdict.UNKNOWN,
+                (Because("target", "unknown", {}, "the site has not shown it yet"),),
+            )
+            return Decided(item, decision, None, rule.mode)
+        return Decided(item, self.judge(rule, document, now), document, rule.mode)
+
+    def judge(self, rule: Rule, document: Document, now: datetime) -> Decision:
+        """What a rule makes of a document now; a rule that was never loaded is taken as seen now."""
+        record = self.records.get(rule.id)
+        now += self._skew(rule.site)
+        if record is None:
+            return judge(rule, document, Standing(now, functions=self._functions), now)
+        standing = Standing(record.first_seen, record.generation, record.paused, self._functions)
+        decision = judge(rule, document, standing, now)
+        if decision.look_again is None:
+            return decision
+        return replace(decision, look_again=decision.look_again - self._skew(rule.site))
+
+    async def met(self, site: str) -> None:
+        """The site's clock is known now: first sights of this run are put into its time.
+
+        One second is taken off, since the site's clock is known to the second only: rather one look too many.
+        """
+        skew = self._skew(site)
+        new = {rule for rule in self._fresh if rule in self.rules and self.rules[rule].site == site}
+        self._fresh -= new
+        if not new or not skew:
+            return
+        shift = skew - timedelta(seconds=1)
+        await self._store.write(partial(shift_first_sight, rules_=new, by=shift))
+        for rule in new:
+            record = self.records[rule]
+            self.records[rule] = replace(record, first_seen=record.first_seen + shift)
+
+    async def reload_records(self) -> None:
+        """Read again what the ledger knows of the rules (one was paused or resumed)."""
+        await self.load(list(self.rules.values()))
+
+    async def drop(self, rule: str) -> None:
+        """Forget what a rule owed."""
+        await self._store.write(lambda connection: forget_looks(connection, rule))

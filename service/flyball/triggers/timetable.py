@@ -1,0 +1,72 @@
+"""The timetable: rules that look at set times. A missed time is caught up once, counted from the rule's first sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from flyball.ledger.noticing import load_fact, save_fact
+from flyball.model.ports import Clock, Store
+from flyball.rules.rule import Rule
+from flyball.triggers.schedule import Timer, crontab
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One schedule of one rule."""
+
+    rule: str
+    name: str
+    timer: Timer
+    since: datetime
+
+
+class Timetable:
+    """Says which rules are due by their schedules, and when the next one is.
+
+    Args:
+        rules: the loaded rules.
+        first_seen: rule → its first sight.
+        store: keeps when each schedule was last served.
+        clock: the time.
+    """
+
+    def __init__(
+        self, rules: Iterable[Rule], first_seen: Callable[[str], datetime], store: Store, clock: Clock
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._entries = [
+            Entry(rule.id, f"schedule/{rule.id}/{number}", crontab(one.cron, one.zone), first_seen(rule.id))
+            for rule in rules
+            for number, one in enumerate(rule.trigger.schedules)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def due(self) -> dict[str, list[str]]:
+        """Rule → names of its schedules that are due. Say `served` when what follows is stored."""
+        now, found = self._clock.now(), dict[str, list[str]]()
+        for entry in self._entries:
+            since = await self._served(entry)
+            if entry.timer.latest(since, now) is not None:
+                found.setdefault(entry.rule, []).append(entry.name)
+        return found
+
+    async def served(self, names: Iterable[str]) -> None:
+        """These schedules were served now."""
+        now = self._clock.now()
+        for name in names:
+            await self._store.write(partial(_serve, name=name, now=now))
+
+    async def _served(self, entry: Entry) -> datetime:
+        found = await self._store.read(lambda connection: load_fact(connection, entry.name))
+        return entry.since if found is None else datetime.fromisoformat(found["served"])
+
+
+def _serve(connection: Any, name: str, now: datetime) -> None:
+    save_fact(connection, name, {"served": now.isoformat()}, now)
