@@ -1,0 +1,231 @@
+"""What the daemon answers when it is asked over HTTP: readiness, status, the ledger, why; and what it does when told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flyball import __version__
+from flyball.app import Daemon
+from flyball.asking import why
+from flyball.effects.catalog import KINDS
+from flyball.ledger.history import History
+from flyball.ledger.history_targets import find_target
+from flyball.ledger.steering import approve, pause, reject, resume, retry
+from flyball.web.port import NotAvailable, NotFound, NotNow
+
+Json = dict[str, Any]
+
+
+class Answers:
+    """`web.port.Daemon` over the open daemon."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._history = History(daemon.store, kinds=KINDS)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the stop has begun."""
+        return self._daemon.supervisor.stopping.is_set()
+
+    async def readiness(self) -> Json:
+        """The shape of `/readyz`."""
+        daemon = self._daemon
+        sites = {name: self._site_check(name) for name in daemon.watches}
+        trouble = daemon.store.trouble
+        started = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
+        if self.stopping:
+            status = "stopping"
+        elif not started or not daemon.opened:
+            status = "starting"
+        else:
+            fine = all(check["ok"] for check in sites.values()) and not trouble and not daemon.rules.rejected
+            status = "ready" if fine else "degraded"
+        return {
+            "status": status,
+            "checks": {
+                "store": {"ok": trouble is None, "error": trouble},
+                "sites": sites,
+                "rules": {"loaded": len(daemon.rules.rules), "rejected": len(daemon.rules.rejected)},
+            },
+        }
+
+    def _site_check(self, name: str) -> Json:
+        weather = self._daemon.watches[name].weather
+        error = None if weather.error is None else self._daemon.secrets.mask(weather.error)
+        last = weather.last_poll
+        return {
+            "ok": weather.error is None and last is not None,
+            "last_poll": None if last is None else last.isoformat(),
+            "lag_s": self._lag(name),
+            "error": error,
+        }
+
+    def _lag(self, name: str) -> float | None:
+        """Seconds since the last round that went through; how old the newest news can be."""
+        last = self._daemon.watches[name].weather.last_poll
+        if last is None:
+            return None
+        return round(max(0.0, (self._daemon.clock.now() - last).total_seconds()), 3)
+
+    async def status(self) -> Json:
+        """The shape of `/status`."""
+        daemon = self._daemon
+        counts = await self._history.counts(self._daemon.clock.now())
+        now = daemon.clock.now()
+        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.sites))
+        seen = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
+        return {
+            "version": __version__,
+            "uptime_s": round((now - daemon.started).total_seconds(), 3),
+            "idle": bool(pending.idle and seen and not daemon.crew.under_way),
+            "sites": {name: self._site_status(name) for name in daemon.watches},
+            "rules": self._rule_status(counts.rules),
+            "effects": counts.effects,
+            "settling": counts.settling,
+            "held": counts.held,
+            "alerts": counts.alerts,
+            "replicas": 1,
+        }
+
+    def _site_status(self, name: str) -> Json:
+        parts, watch = self._daemon.sites[name], self._daemon.watches[name]
+        pace, weather = parts.pace.snapshot(), watch.weather
+        return {
+            "kind": "flywheel",
+            "address": parts.address,
+            **self._site_check(name),
+            "polls": weather.polls,
+            "requests": parts.requests.total,
+            "requests_per_round": weather.last_requests,
+            "throttled": parts.requests.throttled,
+            "in_flight": pace.in_flight,
+            "paused_s": round(pace.paused_s, 3),
+            "sweeping": weather.sweeping,
+            "findings": list(weather.findings),
+        }
+
+    def _rule_status(self, counted: Any) -> Json:
+        daemon, found = self._daemon, {}
+        for rule in daemon.rules.rules:
+            counts = counted.get(rule.id)
+            record = daemon.dispatcher.records.get(rule.id)
+            found[rule.id] = {
+                "title": rule.title,
+                "site": rule.site,
+                "each": str(rule.each),
+                "mode": "paused" if record is not None and record.paused else str(rule.mode),
+                "version": rule.version,
+                "place": str(rule.place),
+                "decisions": counts.decisions if counts else {"yes": 0, "no": 0, "unknown": 0},
+                "effects": counts.effects if counts else {},
+                "last_error": counts.last_error if counts else None,
+                "rejected": None,
+            }
+        for rejected in daemon.rules.rejected:
+            name = rejected.id or str(rejected.place)
+            found.setdefault(name, {"mode": "rejected", "decisions": {}, "effects": {}, "last_error": None})
+            found[name]["rejected"] = str(rejected)
+        for name, counts in counted.items():
+            orphan = {"mode": "orphaned", "rejected": None}
+            if name not in found:
+                found[name] = {
+                    **orphan,
+                    "decisions": counts.decisions,
+                    "effects": counts.effects,
+                    "last_error": counts.last_error,
+                }
+        return found
+
+    async def rules(self) -> list[Json]:
+        """Every rule, refused ones included."""
+        counts = await self._history.counts(self._daemon.clock.now())
+        return [{"id": name, **entry} for name, entry in self._rule_status(counts.rules).items()]
+
+    async def rule(self, ident: str) -> Json:
+        """One rule."""
+        for entry in await self.rules():
+            if entry["id"] == ident:
+                return entry
+        raise NotFound(f"there is no rule {ident!r}")
+
+    async def effects(self, **filters: Any) -> Json:
+        """A page of effects."""
+        return await self._history.effects(**filters)
+
+    async def effect(self, ident: str) -> Json:
+        """One effect with its attempts."""
+        found = await self._history.effect(ident)
+        if found is None:
+            raise NotFound(f"there is no effect {ident!r}")
+        return found
+
+    async def decisions(self, **filters: Any) -> Json:
+        """A page of decisions."""
+        return await self._history.decisions(**filters)
+
+    async def events(self, **filters: Any) -> Json:
+        """A page of events."""
+        return await self._history.events(**filters)
+
+    async def alerts(self, **filters: Any) -> Json:
+        """A page of alerts."""
+        return await self._history.alerts(**filters)
+
+    async def why(self, rule: str, target: str) -> Json:
+        """The decision now and the last recorded one."""
+        daemon = self._daemon
+        if rule not in daemon.dispatcher.rules:
+            raise NotFound(f"there is no rule {rule!r}; there are: {', '.join(sorted(daemon.dispatcher.rules))}")
+        keys = await daemon.store.read(lambda connection: find_target(connection, target))
+        answer = await why(daemon.store, daemon.dispatcher, daemon.dispatcher.rules[rule], keys, daemon.clock.now())
+        if answer is None:
+            raise NotFound(f"the site has shown no {daemon.dispatcher.rules[rule].each} named {target!r}")
+        return answer
+
+    async def act(self, verb: str, params: Mapping[str, str]) -> Json:
+        """Carry out what a person asked for."""
+        daemon = self._daemon
+        now = daemon.clock.now()
+        if verb == "poll":
+            for watch in daemon.watches.values():
+                watch.poll_now()
+            return {"polling": sorted(daemon.watches)}
+        moves = {"approve": approve, "reject": reject, "retry": retry, "pause": pause, "resume": resume}
+        move = moves.get(verb)
+        if move is None:
+            raise NotAvailable(f"{verb!r} is not available in this version")
+        what = params.get("effect") or params.get("rule") or ""
+        try:
+            answer = await daemon.store.write(lambda connection: move(connection, what, now))
+        except LookupError as error:
+            raise NotFound(str(error.args[0])) from error
+        except ValueError as error:
+            raise NotNow(str(error)) from error
+        if verb in ("pause", "resume"):
+            await daemon.dispatcher.reload_records()
+        daemon.ring()
+        return answer
+
+    async def measure(self) -> None:
+        """Bring the gauges up to date."""
+        daemon, metrics = self._daemon, self._daemon.metrics
+        counts = await self._history.counts(self._daemon.clock.now())
+        now = daemon.clock.now()
+        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.sites))
+        metrics.set_queue(
+            {
+                "looks_due": pending.looks_due,
+                "looks_settling": counts.settling,
+                "effects_due": pending.effects_due,
+                "effects_running": pending.running,
+                "effects_waiting": counts.effects.get("waiting", 0),
+                "effects_held": counts.held,
+            }
+        )
+        metrics.set_alerts(counts.alerts)
+        for name, parts in daemon.sites.items():
+            metrics.set_lag(name, self._lag(name))
+            metrics.set_paused(name, parts.pace.snapshot().paused_s)
+        metrics.set_ready((await self.readiness())["status"] == "ready")

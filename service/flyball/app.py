@@ -1,0 +1,322 @@
+"""The composition root: builds the rooms, wires them, opens and closes them in order. The only place that knows all."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+
+from flyball import __version__
+from flyball.adapters.channels import ChannelBook, WebhookChannel
+from flyball.adapters.store.copying import copy_ledger
+from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.clock import SystemClock
+from flyball.effects.catalog import KINDS
+from flyball.events.dispatch import Dispatcher
+from flyball.events.routing import Router
+from flyball.hooks import Hooks
+from flyball.ledger.acting import waited_for
+from flyball.ledger.alerting import repeat_due
+from flyball.ledger.limiting import Caps, unended_jobs
+from flyball.ledger.mirror import Change
+from flyball.ledger.noticing import Look
+from flyball.logs import Secrets
+from flyball.model.effect import Effect, Report
+from flyball.model.errors import ConfigError
+from flyball.model.levels import Level
+from flyball.model.ports import Clock
+from flyball.rules.reading import RuleSet
+from flyball.rules.rule import Rule
+from flyball.settings import FlywheelSite, Settings
+from flyball.settings import WebhookChannel as WebhookSettings
+from flyball.sites import SiteParts, connect
+from flyball.supervisor import Supervisor
+from flyball.triggers.needs import needs_of
+from flyball.triggers.timetable import Timetable
+from flyball.triggers.watch import Watch
+from flyball.wake import Bell
+from flyball.web.metrics import Metrics
+from flyball.workers.crew import Crew
+
+log = structlog.get_logger()
+IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
+REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
+SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
+SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
+
+
+class Daemon:
+    """The daemon, open. Use it as a context: opening takes the ledger's lock, closing gives it back.
+
+    Args:
+        settings: of the lab.
+        rules: as read.
+        secrets: what must not appear anywhere.
+        environment: for `env:NAME` in rules.
+        clock: the time.
+        only_look: work on a copy of the ledger that is thrown away (`plan`, `why`); nothing is written anywhere.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        rules: RuleSet,
+        secrets: Secrets,
+        environment: Mapping[str, str],
+        *,
+        clock: Clock | None = None,
+        only_look: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.rules = rules
+        self.secrets = secrets
+        self.clock: Clock = clock or SystemClock()
+        self.started = self.clock.now()
+        self.metrics = Metrics(version=__version__)
+        self.supervisor = Supervisor()
+        self.sites: dict[str, SiteParts] = {}
+        self.watches: dict[str, Watch] = {}
+        self.opened = False
+        self.observers: list[Callable[[Effect, Report, float], None]] = []
+        self._only_look = only_look
+        self._environment = environment
+        self._routers: dict[str, Router] = {}
+        self._decide = Bell()
+        self._act = Bell()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _open(self) -> None:
+        self.store = await SqliteStore.open(await self._ledger())
+        self._stack.push_async_callback(self.store.close)
+        self.channels = ChannelBook(self._webhooks())
+        self._stack.push_async_callback(self.channels.close)
+        self.dispatcher = Dispatcher(
+            self.store, self.clock, ready=self._ready, functions=self.rules.functions, skew=self._skew
+        )
+        new = await self.dispatcher.load(self.rules.rules)
+        for name, settings in self.settings.sites.items():
+            if not isinstance(settings, FlywheelSite):
+                continue
+            parts = connect(name, settings, self._saw_request)
+            self._stack.push_async_callback(parts.client.close)
+            self.sites[name] = parts
+            self._direct(name)
+            mine = [rule for rule in self.rules.rules if rule.site == name]
+            self.watches[name] = parts.watch(
+                self.store, self.clock, needs_of(mine, name), self._route, self._decide.ring, partial(self._met, name)
+            )
+        self.crew = Crew(
+            self.store,
+            self.clock,
+            KINDS,
+            hands={name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()},
+            route=self._route,
+            at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
+            observe=self._saw_attempt,
+            looked=self.ring,
+        )
+        self._limit(self.rules.rules)
+        self.hooks = Hooks(
+            {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
+            self.store,
+            self.clock,
+            watches=self.watches,
+            dispatcher=self.dispatcher,
+            changed=self.ring,
+        )
+        if self._only_look:
+            self.opened = True
+            return
+        wait = min((parts.settings.unclear_wait.reset for parts in self.sites.values()), default=timedelta(0))
+        await self.crew.recover(wait.total_seconds())
+        startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
+        await self.dispatcher.look_everywhere(new | startup)
+        self.opened = True
+
+    async def _ledger(self) -> Path:
+        """The ledger's file, or that of a copy."""
+        ledger = self.settings.data_dir / LEDGER_NAME
+        if not self._only_look:
+            return ledger
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
+        copy = folder / "data" / LEDGER_NAME
+        copy.parent.mkdir(mode=0o700)
+        await asyncio.to_thread(copy_ledger, ledger, copy)
+        return copy
+
+    def _webhooks(self) -> dict[str, WebhookChannel]:
+        found = {}
+        for name, channel in self.settings.all_channels.items():
+            if isinstance(channel, WebhookSettings):
+                secret = None if channel.secret is None else channel.secret.get_secret_value()
+                found[name] = WebhookChannel(name, channel.url.get_secret_value(), secret)
+        return found
+
+    def _limit(self, rules: tuple[Rule, ...]) -> None:
+        self.crew.caps = {
+            rule.id: Caps(rule.version, rule.limits.running, rule.limits.per_day, rule.limits.canary) for rule in rules
+        }
+        self.crew.retries = {rule.id: rule.retry for rule in rules if rule.retry is not None}
+
+    # --- what the rooms call back
+
+    def _route(self, change: Change) -> list[Look]:
+        router = self._routers.get(change.node.key.site)
+        return [] if router is None else list(router.route(change))
+
+    def _ready(self, site: str, levels: set[Level]) -> bool:
+        watch = self.watches.get(site)
+        return watch is not None and watch.ready_for(levels - {Level.MATRIX})
+
+    def _direct(self, site: str) -> None:
+        """Build the router of a site's rules, with the first sights as they are known."""
+        mine = [rule for rule in self.rules.rules if rule.site == site]
+        self._routers[site] = Router(mine, self.dispatcher.first_seen)
+
+    async def _met(self, site: str) -> None:
+        await self.dispatcher.met(site)
+        self._direct(site)
+
+    def _skew(self, site: str) -> timedelta:
+        parts = self.sites.get(site)
+        return timedelta(0) if parts is None else parts.client.transport.skew
+
+    def _secret(self, reference: str) -> str:
+        name = reference.removeprefix("env:")
+        if name.endswith("?"):
+            return self._environment.get(name[:-1], "")
+        if name not in self._environment:
+            raise ConfigError(f"the environment has no {name}; set it and start again")
+        return self._environment[name]
+
+    def _saw_request(self, site: str, method: str, template: str, status: int | None, seconds: float) -> None:
+        self.metrics.request(site, method, template, status, seconds)
+
+    def _saw_attempt(self, effect: Effect, report: Report, seconds: float) -> None:
+        self.metrics.effect(effect.kind, str(report.outcome), seconds)
+        for observer in self.observers:
+            observer(effect, report, seconds)
+
+    def ring(self) -> None:
+        """There is something to decide or to do."""
+        self._decide.ring()
+        self._act.ring()
+
+    # --- the loops
+
+    async def decide(self) -> None:
+        """Decide whatever is due, until cancelled."""
+        while not self.supervisor.stopping.is_set():
+            if await self.dispatcher.step():
+                self._act.ring()
+                continue
+            await self._decide.wait(IDLE_LOOK)
+
+    async def act(self) -> None:
+        """Carry out whatever is due, until the stop; attempts under way are finished by the task group."""
+        async with asyncio.TaskGroup() as tasks:
+            while not self.supervisor.stopping.is_set():
+                if not await self.crew.step(tasks):
+                    await self._act.wait(IDLE_LOOK)
+
+    async def keep_times(self) -> None:
+        """Look at every target of the rules whose scheduled time has come, until cancelled."""
+        while not self.supervisor.stopping.is_set():
+            await self.serve_schedules()
+            await asyncio.sleep(SCHEDULES_EVERY)
+
+    async def serve_schedules(self) -> None:
+        """Serve the schedules that are due: the looks are stored before the time counts as served."""
+        times = Timetable(self.rules.rules, lambda rule: self.dispatcher.first_seen[rule], self.store, self.clock)
+        able = set(self.dispatcher.able())
+        for rule, names in (await times.due()).items():
+            if rule in able:  # else its site was not listed yet, or it is paused: caught up once, later
+                await self.dispatcher.look_everywhere({rule})
+                await times.served(names)
+                self._decide.ring()
+
+    async def repeat_alerts(self) -> None:
+        """Say open alerts again when their time has come, until cancelled."""
+        while not self.supervisor.stopping.is_set():
+            now = self.clock.now()
+            if await self.store.write(partial(repeat_due, now=now)):
+                self._act.ring()
+            await asyncio.sleep(REPEATS_EVERY)
+
+    async def drain(self) -> None:
+        """Wait until the attempts under way have ended."""
+        self._act.ring()
+        await self.crew.idle.wait()
+
+    def services(self) -> dict[str, Callable[[], Any]]:
+        """Everything that runs side by side, by name."""
+        found: dict[str, Callable[[], Any]] = {
+            "decide": self.decide,
+            "act": self.act,
+            "alerts": self.repeat_alerts,
+            "schedules": self.keep_times,
+            "hooks": self.hooks.run,
+        }
+        for name, watch in self.watches.items():
+            found[f"watch {name}"] = watch.run
+            found[f"sweep {name}"] = watch.run_sweeps
+        return found
+
+    async def run(self) -> None:
+        """Run until a signal or `supervisor.stop()`."""
+        await self.supervisor.run(self.services(), drain=self.drain)
+
+    # --- once
+
+    async def look(self) -> bool:
+        """Read what is new on every site; whether every one could be read."""
+        fine = True
+        for watch in self.watches.values():
+            fine = await watch.once() and fine
+        return fine
+
+    async def run_until_idle(self) -> bool:
+        """Do all that is due now, and what follows from it; whether every site could be read."""
+        fine = await self.look()
+        for watch in self.watches.values():
+            await watch.sweep_if_due()
+        await self.serve_schedules()
+        await self.hooks.step()
+        async with asyncio.TaskGroup() as tasks:
+            while not self.supervisor.stopping.is_set():
+                if await self.dispatcher.step() or await self.crew.step(tasks):
+                    continue
+                if not self.crew.under_way and not await self._due_soon():
+                    break
+                await self._act.wait(0.1)
+        return fine
+
+    async def jobs_running(self) -> bool:
+        """Whether a job that was launched here has not ended on its site."""
+        return await self.store.read(unended_jobs) > 0
+
+    async def _due_soon(self) -> bool:
+        """Whether something is due, or a retry or a look at an unclear outcome is due so soon that it is waited for.
+
+        A launch that waits for a limit is not: its turn comes in a later run.
+        """
+        now = self.clock.now()
+        return await self.store.read(partial(waited_for, sites=self.crew.sites, now=now, soon=now + SOON))

@@ -1,0 +1,103 @@
+"""Asking: `why` and `plan`, through the same `judge` and `reconcile` that decide; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from flyball.events.dispatch import Dispatcher
+from flyball.events.documents import load_documents
+from flyball.ledger.book import load_book
+from flyball.ledger.history import recorded_decision
+from flyball.ledger.mirror import everything
+from flyball.model.decision import Decision
+from flyball.model.node import NodeKey
+from flyball.model.ports import Store
+from flyball.rules.claims import Book, Planned
+from flyball.rules.engine import effects_of
+from flyball.rules.rule import Rule
+
+Json = dict[str, Any]
+PAGE = 500
+
+
+async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[NodeKey], now: datetime) -> Json | None:
+    """The decision now and the last recorded one, condition by condition; None when no key fits the rule's level."""
+    fitting = [key for key in keys if key.level is rule.each and key.site == rule.site]
+    if not fitting:
+        return None
+    key = fitting[0]
+    document = (await store.read(lambda connection: load_documents(connection, [(rule, key)])))[0]
+    if document is None:
+        return None
+    decision = dispatcher.judge(rule, document, now)
+
+    def look(connection: Any) -> tuple[Book, Any]:
+        return load_book(connection, [(decision, document)]), recorded_decision(connection, rule.id, key)
+
+    book, recorded = await store.read(look)
+    planned = effects_of(decision, book)
+    return {
+        "rule": rule.id,
+        "target": document.target.as_json(),
+        "decision": None if decision.verdict is None else str(decision.verdict),
+        "because": [line.as_json() for line in decision.because],
+        "effects": [planned_json(one) for one in planned],
+        "held_by": list(decision.held_by),
+        "recorded": recorded,
+    }
+
+
+async def plan(store: Store, dispatcher: Dispatcher, rules: Sequence[Rule], now: datetime) -> Json:
+    """What the rules would do on the present data, in the order in which `run` would first do it."""
+    counts = {"yes": 0, "no": 0, "unknown": 0}
+    effects: list[Json] = []
+    left_out: dict[str, int] = {}
+    book = Book()
+    for rule in rules:
+        keys = await store.read(partial(_keys, rule=rule))
+        for start in range(0, len(keys), PAGE):
+            part = [(rule, key) for key in keys[start : start + PAGE]]
+            documents = await store.read(partial(load_documents, wanted=part))
+            decisions = [dispatcher.judge(rule, document, now) for document in documents if document is not None]
+            await _merge(store, book, decisions)
+            for decision in decisions:
+                if decision.verdict is None:
+                    reason = decision.held_by[0].split(":")[0] if decision.held_by else "held"
+                    left_out[reason] = left_out.get(reason, 0) + 1
+                    continue
+                counts[str(decision.verdict)] += 1
+                effects.extend(planned_json(one) for one in effects_of(decision, book))
+    return {"effects": effects, "decisions": counts, "held": left_out}
+
+
+def _keys(connection: Any, rule: Rule) -> list[NodeKey]:
+    return [node.key for node in everything(connection, rule.site, rule.each)]
+
+
+async def _merge(store: Store, book: Book, decisions: Sequence[Decision]) -> None:
+    """Add what the ledger has on these decisions to the book, without undoing what was planned before."""
+    pairs = [(decision, None) for decision in decisions]
+    loaded: Book = await store.read(lambda connection: load_book(connection, pairs))
+    book.take_over(loaded)
+
+
+def planned_json(one: Planned) -> Json:
+    """A planned effect in the shape of an effect."""
+    return {
+        "id": None,
+        "rule": one.rule,
+        "target": one.target.as_json(),
+        "kind": one.kind,
+        "state": "planned",
+        "once_key": one.once_key,
+        "summary": one.summary,
+        "params": dict(one.params),
+        "attempts": 0,
+        "created": None,
+        "updated": None,
+        "outcome": None,
+        "error": None,
+    }

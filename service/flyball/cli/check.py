@@ -1,0 +1,107 @@
+"""`flyball check`: settings and rules; `--online`: the sites' keys, and the gears that rules name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from flyball.cli.common import FINE, USAGE, Exit, Lab, load_lab, options, out, say_json, show_rejected
+from flyball.cli.run import run_loop
+from flyball.clients.flywheel.probe import probe
+from flyball.effects.launch import LaunchEntry
+from flyball.effects.manifest import manifest_slots
+from flyball.model.errors import SiteError
+from flyball.settings import FlywheelSite
+from flyball.sites import connect
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("check")(check)
+
+
+def check(
+    *,
+    online: Annotated[bool, typer.Option("--online", help="Also ask the sites: keys, permissions, gears.")] = False,
+) -> None:
+    """Check settings and rules; exit code 2 when something must be mended."""
+    lab = load_lab()
+    findings: list[dict[str, Any]] = []
+    if online:
+        findings = run_loop_value(_online(lab))
+    problems = [str(rejected) for rejected in lab.rules.rejected]
+    bad = bool(problems) or any(not finding["ok"] for finding in findings)
+    if options.json:
+        say_json(
+            {
+                "rules": {"loaded": [rule.id for rule in lab.rules.rules], "rejected": problems},
+                "warnings": [str(warning) for warning in lab.rules.warnings],
+                "sites": findings,
+            }
+        )
+    else:
+        show_rejected(lab.rules)
+        for notice in lab.settings.notices:
+            out.print(notice, markup=False)
+        for finding in findings:
+            sign = "ok  " if finding["ok"] else "FAIL"
+            out.print(f"{sign} {finding['site']}: {finding['what']}", markup=False)
+        files = len(lab.rules.files)
+        out.print(f"{len(lab.rules.rules)} rules in {files} files, {len(problems)} refused", markup=False)
+    raise Exit(USAGE if bad else FINE)
+
+
+def run_loop_value(work: Any) -> Any:
+    """Run a coroutine and give its value."""
+    box: list[Any] = []
+
+    async def keep() -> int:
+        box.append(await work)
+        return 0
+
+    run_loop(keep())
+    return box[0]
+
+
+async def _online(lab: Lab) -> list[dict[str, Any]]:
+    findings: list[dict[str, Any]] = []
+    for name, settings in lab.settings.sites.items():
+        if not isinstance(settings, FlywheelSite):
+            continue
+        parts = connect(name, settings)
+
+        def say(what: str, *, ok: bool = True, site: str = name) -> None:
+            findings.append({"site": site, "ok": ok, "what": lab.secrets.mask(what)})
+
+        try:
+            dialect = parts.client.dialect = await probe(parts.client)
+            say(f"{parts.address} answers; the key is {dialect.user_id}'s{' (site admin)' if dialect.admin else ''}")
+            for finding in dialect.findings:
+                say(f"differs: {finding}")
+            await _gears(lab, name, parts.client, say)
+        except SiteError as error:
+            say(f"{error}; check the key and {parts.address}", ok=False)
+        finally:
+            await parts.client.close()
+    return findings
+
+
+async def _gears(lab: Lab, site: str, client: Any, say: Any) -> None:
+    for rule in lab.rules.rules:
+        if rule.site != site:
+            continue
+        for entry in rule.do:
+            if not isinstance(entry, LaunchEntry):
+                continue
+            try:
+                gear = await client.gear(entry.gear, entry.version)
+            except SiteError as error:
+                say(f"rule {rule.id}: gear {entry.gear}: {error}", ok=False)
+                continue
+            faults = manifest_slots(gear, [slot for slot, _ in entry.inputs], entry.fixed["config"])
+            version = (gear.get("gear") or {}).get("version")
+            for fault in faults:
+                say(f"rule {rule.id}: gear {entry.gear}: {fault}", ok=False)
+            if not faults:
+                say(f"rule {rule.id}: gear {entry.gear} {version} fits")

@@ -1,0 +1,138 @@
+"""What the verbs share: where the lab's files are, how things are said, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flyball.clients.flywheel.keys import parse_key
+from flyball.effects.catalog import KINDS
+from flyball.logs import Secrets
+from flyball.rules.reading import RuleSet, read_rules
+from flyball.settings import Settings, load_settings
+
+FINE = 0
+FAILED = 1
+USAGE = 2
+WORK_FOUND = 3
+
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@dataclass(slots=True)
+class Options:
+    """What is taken before and after any command."""
+
+    config: Path = Path("config")
+    json: bool = False
+
+
+options = Options()
+
+
+class Exit(Exception):  # noqa: N818 - it is how a verb ends, not a fault
+    """Ends a verb with an exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A lab's files, read."""
+
+    settings: Settings
+    rules: RuleSet
+    secrets: Secrets
+    environment: Mapping[str, str]
+
+
+def load_lab(environment: Mapping[str, str] | None = None, *, config: Path | None = None) -> Lab:
+    """Read settings and rules.
+
+    Raises:
+        ConfigError: the settings cannot be used. Broken rules are no error here: they are listed in `rules.rejected`.
+    """
+    env = os.environ if environment is None else environment
+    settings = load_settings(config or options.config, env, check_key=parse_key)
+    secrets = Secrets(*settings.secret_values())
+    rules = read_rules(
+        settings.rules_dir,
+        KINDS,
+        settings.site_kinds,
+        env,
+        channels=settings.channel_kinds,
+        hooks=frozenset(settings.hooks),
+    )
+    for rule in rules.rules:
+        for spec in rule.do:
+            for reference in getattr(spec, "secret_names", ()):
+                secrets.add(env.get(reference, ""))
+    return Lab(settings, rules, secrets, env)
+
+
+def with_rules(lab: Lab, rules: RuleSet) -> Lab:
+    """The same lab with another rule set."""
+    return replace(lab, rules=rules)
+
+
+def say_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.flush()
+
+
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "nothing") -> None:
+    """A table on a terminal; tab-separated lines in a pipe. Labels are shown as they are, never as mark-up."""
+    rows = list(rows)
+    if not sys.stdout.isatty():
+        for row in rows:
+            sys.stdout.write("\t".join(_flat(cell) for cell in row) + "\n")
+        return
+    if not rows:
+        out.print(Text(empty, style="dim"))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_flat(cell)) for cell in row))
+    out.print(table)
+
+
+def _flat(cell: Any) -> str:
+    text = "" if cell is None else str(cell)
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def complain(message: str) -> None:
+    """One message for people on standard error."""
+    err.print(Text(message, style="red"))
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Say what is wrong and end with the code."""
+    if options.json:
+        say_json({"error": {"code": "usage" if code == USAGE else "failed", "message": message}})
+    else:
+        complain(message)
+    raise Exit(code)
+
+
+def show_rejected(rules: RuleSet) -> None:
+    """Name every refused rule with its place."""
+    for rejected in rules.rejected:
+        complain(str(rejected))
+    for warning in rules.warnings:
+        err.print(Text(str(warning), style="yellow"))

@@ -1,0 +1,128 @@
+"""`flyball status`: what `/status` says, as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import typer
+
+from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.cli.check import run_loop_value
+from flyball.cli.common import Lab, load_lab, options, out, say_json, say_table
+from flyball.clients.exchange import Request
+from flyball.clients.transport import Repetition, Timeouts, Transport
+from flyball.clock import SystemClock
+from flyball.ledger.history import History
+from flyball.model.errors import SiteError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("status")(status)
+
+
+def status() -> None:
+    """How the daemon is; from its ledger when it does not run."""
+    lab = load_lab()
+    found = run_loop_value(_ask(lab))
+    running = found is not None
+    if found is None:
+        found = run_loop_value(_read(lab))
+    found["running"] = running
+    if options.json:
+        say_json(found)
+        return
+    if running:
+        idle = "idle" if found["idle"] else "at work"
+        out.print(f"flyball {found['version']}, up {found['uptime_s']:.0f} s, {idle}", markup=False)
+        say_table(
+            ("site", "ok", "polls", "lag s", "requests", "throttled", "error"),
+            (
+                [
+                    name,
+                    "yes" if site["ok"] else "NO",
+                    site["polls"],
+                    site["lag_s"],
+                    site["requests"],
+                    site["throttled"],
+                    site["error"],
+                ]
+                for name, site in found["sites"].items()
+            ),
+        )
+    else:
+        out.print("the daemon does not run; this is what its ledger says", markup=False)
+    say_table(
+        ("rule", "mode", "yes", "no", "unknown", "done", "to do", "failed", "last error"),
+        (_rule_row(name, rule) for name, rule in found["rules"].items()),
+        empty="no rules",
+    )
+    out.print(f"settling {found['settling']}, held {found['held']}, open alerts {found['alerts']}", markup=False)
+
+
+def _rule_row(name: str, rule: dict[str, Any]) -> list[Any]:
+    decisions, effects = rule["decisions"], rule["effects"]
+    to_do = sum(effects.get(state, 0) for state in ("planned", "waiting", "running", "held"))
+    return [
+        name,
+        rule.get("mode", ""),
+        *(decisions.get(verdict, 0) for verdict in ("yes", "no", "unknown")),
+        effects.get("done", 0),
+        to_do,
+        effects.get("failed", 0),
+        rule.get("rejected") or rule["last_error"] or "",
+    ]
+
+
+async def _ask(lab: Lab) -> Any:
+    http = lab.settings.http
+    host = "127.0.0.1" if http.host in ("0.0.0.0", "::", "localhost") else http.host  # noqa: S104 - compared, not bound
+    headers = {} if http.token is None else {"Authorization": f"Bearer {http.token.get_secret_value()}"}
+    transport = Transport(
+        f"http://{host}:{http.port}",
+        headers=headers,
+        site="daemon",
+        timeouts=Timeouts(connect=2.0, silence=5.0, whole=10.0),
+        repetition=Repetition(waits=()),
+    )
+    try:
+        response = await transport.send(Request("GET", "/status", template="/status"))
+    except SiteError:
+        return None
+    finally:
+        await transport.close()
+    if not response.ok:
+        return None
+    try:
+        found = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) and "rules" in found and "uptime_s" in found else None
+
+
+async def _read(lab: Lab) -> dict[str, Any]:
+    store = await SqliteStore.open(lab.settings.data_dir / LEDGER_NAME, read_only=True)
+    try:
+        counts = await History(store).counts(SystemClock().now())
+    finally:
+        await store.close()
+    modes = {rule.id: str(rule.mode) for rule in lab.rules.rules}
+    names = dict.fromkeys([*modes, *counts.rules])
+    blank: dict[str, Any] = {"decisions": {}, "effects": {}, "last_error": None}
+    rules = {}
+    for name in names:
+        mine = counts.rules.get(name)
+        known = (
+            blank
+            if mine is None
+            else {"decisions": mine.decisions, "effects": mine.effects, "last_error": mine.last_error}
+        )
+        rules[name] = {"mode": modes.get(name, "orphaned"), **known}
+    return {
+        "rules": rules,
+        "effects": counts.effects,
+        "settling": counts.settling,
+        "held": counts.held,
+        "alerts": counts.alerts,
+    }

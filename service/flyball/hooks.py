@@ -1,0 +1,153 @@
+"""Hooks: deliveries are checked and stored; the named targets are then read from their site and looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+
+from flyball.events.dispatch import Dispatcher
+from flyball.events.nodes import SINGLE, nodes_of
+from flyball.ledger.intents import Intent, close_intent, open_intents, store_delivery
+from flyball.ledger.looking import Look, owe
+from flyball.ledger.noticing import notice
+from flyball.model.errors import Gone, Permanent, SiteError
+from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
+from flyball.model.ports import Clock, Store
+from flyball.triggers.watch import Watch
+from flyball.triggers.webhook import NotTaken, check_delivery, read_target
+from flyball.wake import Bell
+
+log = structlog.get_logger()
+Json = dict[str, Any]
+AGAIN = 5.0  # seconds until a look that the site did not allow is tried again
+
+
+class Hooks:
+    """The incoming webhooks, and the looks that they ask for.
+
+    Args:
+        secrets: hook → its secret.
+        store: the ledger.
+        clock: the time.
+        watches: site → its watch.
+        dispatcher: knows the rules.
+        changed: called when something may have to be decided.
+    """
+
+    def __init__(
+        self,
+        secrets: Mapping[str, str],
+        store: Store,
+        clock: Clock,
+        *,
+        watches: Mapping[str, Watch],
+        dispatcher: Dispatcher,
+        changed: Callable[[], None],
+    ) -> None:
+        self._secrets = secrets
+        self._store = store
+        self._clock = clock
+        self._watches = watches
+        self._dispatcher = dispatcher
+        self._changed = changed
+        self._bell = Bell()
+
+    def knows(self, name: str) -> bool:
+        """Whether a hook of this name is configured."""
+        return name in self._secrets
+
+    async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Json]:
+        """Check and store one delivery: 202 when it is new, 200 when its id was there before."""
+        try:
+            delivery = check_delivery(self._secrets[name], headers, body)
+        except NotTaken as refused:
+            return refused.status, {"error": {"code": refused.code, "message": str(refused)}}
+        work = partial(store_delivery, hook=name, delivery=delivery.id, target=delivery.target, now=self._clock.now())
+        number, new = await self._store.write(work)
+        if new:
+            self._bell.ring()
+        return (202 if new else 200), {"event": str(number)}
+
+    async def run(self) -> None:
+        """Carry out the looks that deliveries ask for, until cancelled."""
+        while True:
+            waiting = await self.step()
+            await self._bell.wait(AGAIN if waiting else 60.0)
+
+    async def step(self) -> int:
+        """Look at what is asked for; the number of looks that could not be taken yet."""
+        waiting = 0
+        for intent in await self._store.read(open_intents):
+            try:
+                answer = await self._look(intent)
+            except (Gone, Permanent) as error:
+                answer = {"error": str(error)}
+            except SiteError as error:
+                log.warning("hook.waits", hook=intent.params.get("hook"), error=str(error))
+                waiting += 1
+                continue
+            work = partial(close_intent, ident=intent.id, answer=answer, now=self._clock.now())
+            await self._store.write(work)
+            self._changed()
+        return waiting
+
+    async def _look(self, intent: Intent) -> Json:
+        hook, target, event = intent.params["hook"], intent.params["target"], intent.params["event"]
+        if target is None:
+            rules = {rule.id for rule in self._dispatcher.rules.values() if hook in rule.trigger.webhooks}
+            return {"targets": await self._dispatcher.look_everywhere(rules)}
+        for site, watch in self._watches.items():
+            found = await self._find(watch, target)
+            if found is None:
+                continue
+            level, row = found
+            await self._take_in(watch, level, row)
+            targets = await self._owe(site, level, row, hook, event)
+            return {"site": site, "level": str(level), "id": row["id"], "targets": targets}
+        return {"error": f"no site shows anything named {target!r}"}
+
+    async def _find(self, watch: Watch, target: str) -> tuple[Level, Json] | None:
+        client = watch.poller.client
+        level, ident, path = read_target(target)
+        try:
+            if path:
+                row = await client.lookup(*path)
+            elif level is not None and ident is not None:
+                row = {**await client.get(level, ident), "container_type": level}
+            else:
+                row = await client.get_container(str(ident))
+        except Gone:
+            return None
+        kind = str(row.get("container_type") or "")
+        if kind not in set(map(str, (*HIERARCHY, Level.ANALYSIS, Level.JOB))):
+            return None
+        if path or level is None:  # lookups may leave `info` out: read it again, in full
+            row = await client.get(kind, str(row["id"]))
+        return Level(kind), row
+
+    async def _take_in(self, watch: Watch, level: Level, row: Json) -> None:
+        """Store the object as it was read just now; the rules that wait for changes look at it too."""
+        poller = watch.poller
+        with_files = poller.client.dialect.files_endpoint is not True
+        nodes = list(nodes_of(poller.site, level, row, SINGLE, with_files=with_files))
+        work = partial(notice, read=nodes, route=poller.route, source="webhook", now=self._clock.now(), sure=True)
+        await self._store.write(work)
+
+    async def _owe(self, site: str, level: Level, row: Json, hook: str, event: int) -> int:
+        """The looks of the rules that wait for this hook, at the target or what is above or below it."""
+        total = 0
+        for rule in self._dispatcher.rules.values():
+            if rule.site != site or hook not in rule.trigger.webhooks:
+                continue
+            ident: str | None = str(row["id"]) if level is rule.each or level in CONTAINERS else None
+            at = level
+            if rule.each in above(level):
+                at, ident = rule.each, (row.get("parents") or {}).get(str(rule.each))
+            if ident is None:
+                continue
+            look = Look(rule.id, site, at, ident, rule.each)
+            total += await self._store.write(partial(owe, look=look, event=event, now=self._clock.now()))
+        return total

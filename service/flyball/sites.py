@@ -1,0 +1,106 @@
+"""One configured site, put together: client, pace, poller, watch."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flyball import __version__
+from flyball.clients.flywheel.client import FlywheelClient
+from flyball.clients.flywheel.keys import parse_key
+from flyball.clients.transport import Timeouts
+from flyball.effects.port import Channels, Hands
+from flyball.ledger.noticing import Route
+from flyball.model.ports import Clock, Store
+from flyball.settings import FlywheelSite
+from flyball.triggers.needs import Needs
+from flyball.triggers.poller import Poller
+from flyball.triggers.watch import Watch
+from flyball.workers.hands import SiteHands
+from flyball.workers.pace import AdaptivePace
+
+Observer = Callable[[str, str, str, int | None, float], None]
+
+
+@dataclass(slots=True)
+class SiteParts:
+    """What belongs to one Flywheel site."""
+
+    name: str
+    address: str
+    settings: FlywheelSite
+    client: FlywheelClient
+    pace: AdaptivePace
+    requests: RequestCount
+
+    def watch(
+        self,
+        store: Store,
+        clock: Clock,
+        needs: Needs,
+        route: Route,
+        changed: Callable[[], None],
+        met: Callable[[], Awaitable[None]],
+    ) -> Watch:
+        """The watch over this site for some rules."""
+        poll = self.settings.poll
+        poller = Poller(self.name, self.client, store, clock, route, poll.overlap)
+        return Watch(
+            poller, needs, every=poll.every, sweep_every=poll.sweep, advice=self.address, changed=changed, met=met
+        )
+
+    def hands(self, channels: Channels, secret: Callable[[str], str], clock: Clock) -> Hands:
+        """What effects on this site may use."""
+        wait = self.settings.unclear_wait
+        unclear = (wait.reset.total_seconds(), wait.timeout.total_seconds())
+        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear)
+
+
+@dataclass(slots=True)
+class RequestCount:
+    """Requests to one site since the start."""
+
+    total: int = 0
+    throttled: int = 0
+    failed: int = 0
+
+    def see(self, status: int | None) -> None:
+        """One more attempt on the wire."""
+        self.total += 1
+        if status == 429:
+            self.throttled += 1
+        if status is None or status >= 500:
+            self.failed += 1
+
+
+def connect(name: str, settings: FlywheelSite, observe: Observer | None = None) -> SiteParts:
+    """The parts of a site; nothing is sent yet.
+
+    Raises:
+        ConfigError: the key has no known form.
+    """
+    key = settings.api_key.get_secret_value() if settings.api_key else ""
+    credentials = parse_key(key)
+    pace = AdaptivePace(settings.limits.concurrency, settings.limits.rate)
+    count = RequestCount()
+
+    def see(method: str, template: str, status: int | None, seconds: float) -> None:
+        count.see(status)
+        if observe is not None:
+            observe(name, method, template, status, seconds)
+
+    limits = settings.timeouts
+    client = FlywheelClient.connect(
+        credentials,
+        site=name,
+        pace=pace,
+        user_agent=f"Flyball/{__version__}",
+        observer=see,
+        timeouts=Timeouts(*(_seconds(value) for value in (limits.connect, limits.silence, limits.whole))),
+    )
+    return SiteParts(name, credentials.base_url, settings, client, pace, count)
+
+
+def _seconds(value: timedelta) -> float:
+    return value.total_seconds()
