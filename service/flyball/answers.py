@@ -1,4 +1,4 @@
-"""What the daemon answers when it is asked over HTTP: readiness, status, the ledger, why; and what it does when told."""
+"""What the daemon answers when it is asked over HTTP, and what it does when told: readiness, status, ledger, why."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flyball.effects.catalog import KINDS
 from flyball.ledger.history import History
 from flyball.ledger.history_targets import find_target
 from flyball.ledger.steering import approve, pause, reject, resume, retry
+from flyball.model.effect import EffectState
 from flyball.web.port import NotAvailable, NotFound, NotNow
 
 Json = dict[str, Any]
@@ -23,6 +24,7 @@ class Answers:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._history = History(daemon.store, kinds=KINDS)
+        self._counted: dict[tuple[str, ...], int] = {}
 
     @property
     def stopping(self) -> bool:
@@ -34,13 +36,15 @@ class Answers:
         daemon = self._daemon
         sites = {name: self._site_check(name) for name in daemon.watches}
         trouble = daemon.store.trouble
-        started = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
+        tried = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
+        started = tried or bool(daemon.supervisor.broken)
         if self.stopping:
             status = "stopping"
         elif not started or not daemon.opened:
             status = "starting"
         else:
-            fine = all(check["ok"] for check in sites.values()) and not trouble and not daemon.rules.rejected
+            whole = not trouble and not daemon.rules.rejected and not daemon.supervisor.broken
+            fine = whole and all(check["ok"] for check in sites.values())
             status = "ready" if fine else "degraded"
         return {
             "status": status,
@@ -48,6 +52,9 @@ class Answers:
                 "store": {"ok": trouble is None, "error": trouble},
                 "sites": sites,
                 "rules": {"loaded": len(daemon.rules.rules), "rejected": len(daemon.rules.rejected)},
+                "services": {
+                    name: daemon.secrets.mask(error) for name, error in sorted(daemon.supervisor.broken.items())
+                },
             },
         }
 
@@ -119,7 +126,7 @@ class Answers:
                 "version": rule.version,
                 "place": str(rule.place),
                 "decisions": counts.decisions if counts else {"yes": 0, "no": 0, "unknown": 0},
-                "effects": counts.effects if counts else {},
+                "effects": counts.effects if counts else dict.fromkeys(map(str, EffectState), 0),
                 "last_error": counts.last_error if counts else None,
                 "rejected": None,
             }
@@ -192,6 +199,9 @@ class Answers:
             for watch in daemon.watches.values():
                 watch.poll_now()
             return {"polling": sorted(daemon.watches)}
+        if verb == "reload":
+            taken = await daemon.reload()
+            return {**taken.as_json(), "rejected": [str(entry) for entry in daemon.rules.rejected]}
         moves = {"approve": approve, "reject": reject, "retry": retry, "pause": pause, "resume": resume}
         move = moves.get(verb)
         if move is None:
@@ -207,6 +217,28 @@ class Answers:
             await daemon.dispatcher.reload_records()
         daemon.ring()
         return answer
+
+    def _count(self) -> None:
+        """Carry over what was counted since the last time: decisions, polls, changes seen."""
+        daemon, metrics = self._daemon, self._daemon.metrics
+        now: dict[tuple[str, ...], int] = {}
+        for rule, verdicts in daemon.dispatcher.tally.decided.items():
+            now |= {("decision", rule, verdict): number for verdict, number in verdicts.items()}
+        for site, watch in daemon.watches.items():
+            now[("poll", site)] = watch.weather.polls
+            now[("event", site)] = watch.weather.changes
+        for key, number in now.items():
+            more = number - self._counted.get(key, 0)
+            if more <= 0:
+                continue
+            if key[0] == "decision":
+                metrics.decision(key[1], key[2], more)
+            elif key[0] == "event":
+                metrics.event(key[1], "changed", "site", more)
+            else:
+                for _ in range(more):
+                    metrics.poll(key[1])
+        self._counted = now
 
     async def measure(self) -> None:
         """Bring the gauges up to date."""
@@ -225,6 +257,7 @@ class Answers:
             }
         )
         metrics.set_alerts(counts.alerts)
+        self._count()
         for name, parts in daemon.sites.items():
             metrics.set_lag(name, self._lag(name))
             metrics.set_paused(name, parts.pace.snapshot().paused_s)

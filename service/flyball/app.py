@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import structlog
+from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
@@ -20,20 +21,17 @@ from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
 from flyball.effects.catalog import KINDS
 from flyball.events.dispatch import Dispatcher
-from flyball.events.routing import Router
 from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
-from flyball.ledger.limiting import Caps, unended_jobs
-from flyball.ledger.mirror import Change
-from flyball.ledger.noticing import Look
+from flyball.ledger.limiting import unended_jobs
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
 from flyball.model.levels import Level
 from flyball.model.ports import Clock
+from flyball.rulebook import Rulebook, Taken
 from flyball.rules.reading import RuleSet
-from flyball.rules.rule import Rule
 from flyball.settings import FlywheelSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
 from flyball.sites import SiteParts, connect
@@ -61,6 +59,7 @@ class Daemon:
         secrets: what must not appear anywhere.
         environment: for `env:NAME` in rules.
         clock: the time.
+        reread: reads the rule folder anew, for reloads; None: the rules stay as they are.
         only_look: work on a copy of the ledger that is thrown away (`plan`, `why`); nothing is written anywhere.
     """
 
@@ -73,9 +72,10 @@ class Daemon:
         *,
         clock: Clock | None = None,
         only_look: bool = False,
+        reread: Callable[[], RuleSet] | None = None,
     ) -> None:
         self.settings = settings
-        self.rules = rules
+        self._first_rules = rules
         self.secrets = secrets
         self.clock: Clock = clock or SystemClock()
         self.started = self.clock.now()
@@ -87,7 +87,7 @@ class Daemon:
         self.observers: list[Callable[[Effect, Report, float], None]] = []
         self._only_look = only_look
         self._environment = environment
-        self._routers: dict[str, Router] = {}
+        self._reread = reread or (lambda: rules)
         self._decide = Bell()
         self._act = Bell()
         self._stack = AsyncExitStack()
@@ -108,32 +108,29 @@ class Daemon:
         self._stack.push_async_callback(self.store.close)
         self.channels = ChannelBook(self._webhooks())
         self._stack.push_async_callback(self.channels.close)
-        self.dispatcher = Dispatcher(
-            self.store, self.clock, ready=self._ready, functions=self.rules.functions, skew=self._skew
-        )
-        new = await self.dispatcher.load(self.rules.rules)
+        self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
+        self.book = Rulebook(self.dispatcher, self._reread)
+        taken = await self.book.take(self._first_rules)
         for name, settings in self.settings.sites.items():
             if not isinstance(settings, FlywheelSite):
                 continue
             parts = connect(name, settings, self._saw_request)
             self._stack.push_async_callback(parts.client.close)
             self.sites[name] = parts
-            self._direct(name)
-            mine = [rule for rule in self.rules.rules if rule.site == name]
-            self.watches[name] = parts.watch(
-                self.store, self.clock, needs_of(mine, name), self._route, self._decide.ring, partial(self._met, name)
-            )
+            needs = needs_of(self.book.rules.rules, name)
+            met = partial(self.book.met, name)
+            self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
         self.crew = Crew(
             self.store,
             self.clock,
             KINDS,
             hands={name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()},
-            route=self._route,
+            route=self.book.route,
             at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
             observe=self._saw_attempt,
             looked=self.ring,
         )
-        self._limit(self.rules.rules)
+        self.book.equip(self.crew)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
             self.store,
@@ -148,7 +145,7 @@ class Daemon:
         wait = min((parts.settings.unclear_wait.reset for parts in self.sites.values()), default=timedelta(0))
         await self.crew.recover(wait.total_seconds())
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
-        await self.dispatcher.look_everywhere(new | startup)
+        await self.dispatcher.look_everywhere(taken.changed | startup)
         self.opened = True
 
     async def _ledger(self) -> Path:
@@ -170,30 +167,22 @@ class Daemon:
                 found[name] = WebhookChannel(name, channel.url.get_secret_value(), secret)
         return found
 
-    def _limit(self, rules: tuple[Rule, ...]) -> None:
-        self.crew.caps = {
-            rule.id: Caps(rule.version, rule.limits.running, rule.limits.per_day, rule.limits.canary) for rule in rules
-        }
-        self.crew.retries = {rule.id: rule.retry for rule in rules if rule.retry is not None}
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in force, and what was refused."""
+        return self.book.rules
+
+    async def reload(self) -> Taken:
+        """Read the rule folder again, and put what is good in force."""
+        taken = await self.book.reload(self.watches, self.crew)
+        self.ring()
+        return taken
 
     # --- what the rooms call back
-
-    def _route(self, change: Change) -> list[Look]:
-        router = self._routers.get(change.node.key.site)
-        return [] if router is None else list(router.route(change))
 
     def _ready(self, site: str, levels: set[Level]) -> bool:
         watch = self.watches.get(site)
         return watch is not None and watch.ready_for(levels - {Level.MATRIX})
-
-    def _direct(self, site: str) -> None:
-        """Build the router of a site's rules, with the first sights as they are known."""
-        mine = [rule for rule in self.rules.rules if rule.site == site]
-        self._routers[site] = Router(mine, self.dispatcher.first_seen)
-
-    async def _met(self, site: str) -> None:
-        await self.dispatcher.met(site)
-        self._direct(site)
 
     def _skew(self, site: str) -> timedelta:
         parts = self.sites.get(site)
@@ -253,6 +242,14 @@ class Daemon:
                 await times.served(names)
                 self._decide.ring()
 
+    async def watch_rules(self) -> None:
+        """Reload when a file of the rule folder changes, until cancelled."""
+        folder = self.settings.rules_dir
+        if not folder.is_dir():
+            return
+        async for _ in awatch(folder, step=100, stop_event=self.supervisor.stopping, recursive=True):
+            await self.reload()
+
     async def repeat_alerts(self) -> None:
         """Say open alerts again when their time has come, until cancelled."""
         while not self.supervisor.stopping.is_set():
@@ -274,6 +271,7 @@ class Daemon:
             "alerts": self.repeat_alerts,
             "schedules": self.keep_times,
             "hooks": self.hooks.run,
+            "rules": self.watch_rules,
         }
         for name, watch in self.watches.items():
             found[f"watch {name}"] = watch.run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from flyball.ledger.book import load_book
 from flyball.ledger.history import recorded_decision
 from flyball.ledger.mirror import everything
 from flyball.model.decision import Decision
+from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Store
 from flyball.rules.claims import Book, Planned
@@ -50,14 +51,29 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
     }
 
 
-async def plan(store: Store, dispatcher: Dispatcher, rules: Sequence[Rule], now: datetime) -> Json:
-    """What the rules would do on the present data, in the order in which `run` would first do it."""
+async def plan(
+    store: Store,
+    dispatcher: Dispatcher,
+    rules: Sequence[Rule],
+    now: datetime,
+    *,
+    only: Collection[NodeKey] | None = None,
+) -> Json:
+    """What the rules would do on the present data.
+
+    Args:
+        store: a ledger that the site was read into.
+        dispatcher: knows the rules' first sights.
+        rules: the rules to ask.
+        now: the present, UTC.
+        only: the targets to look at; None: all.
+    """
     counts = {"yes": 0, "no": 0, "unknown": 0}
     effects: list[Json] = []
     left_out: dict[str, int] = {}
     book = Book()
     for rule in rules:
-        keys = await store.read(partial(_keys, rule=rule))
+        keys = await store.read(partial(_keys, rule=rule, only=only))
         for start in range(0, len(keys), PAGE):
             part = [(rule, key) for key in keys[start : start + PAGE]]
             documents = await store.read(partial(load_documents, wanted=part))
@@ -73,8 +89,14 @@ async def plan(store: Store, dispatcher: Dispatcher, rules: Sequence[Rule], now:
     return {"effects": effects, "decisions": counts, "held": left_out}
 
 
-def _keys(connection: Any, rule: Rule) -> list[NodeKey]:
-    return [node.key for node in everything(connection, rule.site, rule.each)]
+def _keys(connection: Any, rule: Rule, only: Collection[NodeKey] | None) -> list[NodeKey]:
+    """The rule's targets; those that its own level's globs leave out are not even counted."""
+    globs = None if rule.each is Level.PROJECT else rule.scope.levels.get(str(rule.each))
+    return [
+        node.key
+        for node in everything(connection, rule.site, rule.each)
+        if (globs is None or globs.match(node.label)) and (only is None or node.key in only)
+    ]
 
 
 async def _merge(store: Store, book: Book, decisions: Sequence[Decision]) -> None:

@@ -16,7 +16,8 @@ import structlog
 
 log = structlog.get_logger()
 GRACE = 6.0  # seconds; with what cancelling and closing take, a stop stays below 10 s
-RESTART_PAUSE = 5.0
+RESTART_PAUSE = 5.0  # seconds before a service that failed by a fault of ours is started again
+HEALED = 30.0  # seconds that it must then run before it is no longer shown as broken
 
 
 class Supervisor:
@@ -59,12 +60,16 @@ class Supervisor:
                 task.cancel()
 
     async def _keep(self, name: str, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            healed = loop.call_later(HEALED, self.broken.pop, name, None)
             try:
                 await service()
-            except Exception as error:  # noqa: BLE001 - the one place where faults of our own end
+            except Exception as error:  # the one place where faults of our own end
                 self.broken[name] = f"{type(error).__name__}: {error}"
                 log.exception("service.failed", service=name)
                 await asyncio.sleep(RESTART_PAUSE)
             else:
                 return
+            finally:
+                healed.cancel()

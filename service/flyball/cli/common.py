@@ -57,6 +57,10 @@ class Lab:
     secrets: Secrets
     environment: Mapping[str, str]
 
+    def reread(self) -> RuleSet:
+        """The rule folder as it is now."""
+        return _read(self.settings, self.environment)
+
 
 def load_lab(environment: Mapping[str, str] | None = None, *, config: Path | None = None) -> Lab:
     """Read settings and rules.
@@ -67,19 +71,23 @@ def load_lab(environment: Mapping[str, str] | None = None, *, config: Path | Non
     env = os.environ if environment is None else environment
     settings = load_settings(config or options.config, env, check_key=parse_key)
     secrets = Secrets(*settings.secret_values())
-    rules = read_rules(
-        settings.rules_dir,
-        KINDS,
-        settings.site_kinds,
-        env,
-        channels=settings.channel_kinds,
-        hooks=frozenset(settings.hooks),
-    )
+    rules = _read(settings, env)
     for rule in rules.rules:
         for spec in rule.do:
             for reference in getattr(spec, "secret_names", ()):
                 secrets.add(env.get(reference, ""))
     return Lab(settings, rules, secrets, env)
+
+
+def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
+    return read_rules(
+        settings.rules_dir,
+        KINDS,
+        settings.site_kinds,
+        environment,
+        channels=settings.channel_kinds,
+        hooks=frozenset(settings.hooks),
+    )
 
 
 def with_rules(lab: Lab, rules: RuleSet) -> Lab:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ from flyball.cli.common import (
     show_rejected,
 )
 from flyball.ledger.history_targets import find_target
+from flyball.rules.rule import Since
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +37,10 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="REF", help="Only this target (id or path).")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="all", help="`all`: also what a rule's `since` leaves out.")
+    ] = None,
     *,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there is work to do.")] = False,
 ) -> None:
@@ -43,7 +49,9 @@ def plan(
     known = [one.id for one in lab.rules.rules]
     if rule is not None and rule not in known:
         fail(f"there is no rule {rule!r}; there are: {', '.join(known)}", USAGE)
-    found = run_loop_value(_plan(lab, rule))
+    if since not in (None, "all"):
+        fail("--since takes only `all`: everything that a rule's own `since` leaves out", USAGE)
+    found = run_loop_value(_plan(lab, rule, target, everything=since == "all"))
     if options.json:
         say_json(found)
     else:
@@ -61,14 +69,21 @@ def _style(effect: dict[str, Any]) -> str:
     return "green" if effect["summary"].startswith("+") else "red" if effect["summary"].startswith("-") else ""
 
 
-async def _plan(lab: Lab, rule: str | None) -> dict[str, Any]:
+async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: bool) -> dict[str, Any]:
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         fine = await daemon.look()
         if not fine:
             errors = "; ".join(watch.weather.error or "" for watch in daemon.watches.values() if watch.weather.error)
             fail(lab.secrets.mask(errors), FAILED)
         rules = [one for one in lab.rules.rules if rule in (None, one.id)]
-        found = await plan_on(daemon.store, daemon.dispatcher, rules, daemon.clock.now())
+        if everything:
+            rules = [replace(one, since=Since(everything=True)) for one in rules]
+        only = None
+        if target is not None:
+            only = await daemon.store.read(lambda connection: find_target(connection, target))
+            if not only:
+                fail(f"the site shows nothing named {target!r}")
+        found = await plan_on(daemon.store, daemon.dispatcher, rules, daemon.clock.now(), only=only)
         found["requests"] = sum(parts.requests.total for parts in daemon.sites.values())
     return found
 

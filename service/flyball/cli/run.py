@@ -48,7 +48,7 @@ def run_loop(work: Any) -> int:
 
 async def forever(lab: Lab) -> int:
     """The daemon with its HTTP server, until a signal."""
-    async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment) as daemon:
+    async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, reread=lab.reread) as daemon:
         daemon.supervisor.listen()
         server = server_for(daemon, Answers(daemon), lab.settings.http, lab.secrets)
         log.info("http.listening", address=f"http://{_in_address(lab.settings.http.host)}:{await server.start()}/")

@@ -41,14 +41,18 @@ class Tab:
 
     async def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """One command of the protocol; what came of it."""
+        said = await self._ask(method, params)
+        assert "error" not in said, said
+        result: dict[str, Any] = said["result"]
+        return result
+
+    async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         number = next(self._numbers)
         await self._socket.send_json({"id": number, "method": method, "params": params})
         while True:
-            said = await self._socket.receive_json(timeout=DEADLINE)
+            said: dict[str, Any] = await self._socket.receive_json(timeout=DEADLINE)
             if said.get("id") == number:
-                assert "error" not in said, said
-                result: dict[str, Any] = said["result"]
-                return result
+                return said
             self._hear(said)
 
     def _hear(self, said: dict[str, Any]) -> None:
@@ -79,14 +83,18 @@ class Tab:
 
     async def run(self, script: str) -> Any:
         """The value of an expression in the page."""
-        said = await self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in said, said
-        return said["result"].get("value")
+        said = await self._evaluate(script)
+        assert "error" not in said, said
+        assert "exceptionDetails" not in said["result"], said
+        return said["result"]["result"].get("value")
+
+    async def _evaluate(self, script: str) -> dict[str, Any]:
+        return await self._ask("Runtime.evaluate", {"expression": script, "returnByValue": True, "awaitPromise": True})
 
     async def until(self, script: str) -> Any:
-        """The value of an expression once it is true; fails after the deadline."""
+        """The value of an expression once it is true; it may fail until then (a page is being left, or not there yet)."""
         async with asyncio.timeout(DEADLINE):
-            while not (value := await self.run(script)):
+            while not (value := (await self._evaluate(script)).get("result", {}).get("result", {}).get("value")):
                 await asyncio.sleep(0.02)
         return value
 

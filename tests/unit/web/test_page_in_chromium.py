@@ -111,6 +111,17 @@ async def test_all_is_well(tab: Tab, make: Make) -> None:
     assert await tab.run("document.title") == "All is well · Flyball"
 
 
+async def test_a_start_is_no_trouble(tab: Tab, make: Make) -> None:
+    """A site that was not asked yet does not fail to answer."""
+    daemon = FakeDaemon()
+    daemon.state = "starting"
+    daemon.sites = {"main": a_site(ok=False, last_poll=None, lag_s=None)}
+    await show(tab, await make(daemon))
+    assert await text(tab, "#headline") == "Starting"
+    assert "not asked yet" in await text(tab, "#sites")
+    assert await tab.run("document.querySelector('#troubles').hidden")
+
+
 async def test_a_daemon_that_goes_away_is_noticed(tab: Tab, make: Make) -> None:
     """The page says that it is old, keeps what it knew, and comes back by itself."""
     site = await make(busy())
@@ -159,7 +170,7 @@ async def test_signing_in(tab: Tab, make: Make) -> None:
         ("wrong", "document.querySelector('.wrong') !== null"),
         (TOKEN, "document.querySelector('#rules') !== null"),
     ):
-        await tab.until("document.activeElement.id === 'token'")
+        await tab.until("document.activeElement.id === 'token' && !document.activeElement.value")
         await tab.ask("Input.insertText", text=token)
         await tab.run("document.querySelector('button').click()")
         await tab.until(next_sign)

@@ -5,17 +5,19 @@ const known = { readiness: null, status: null, rules: {}, now: [], held: [], fai
 let heard = null; // when the daemon spoke last
 
 const target = (effect) => (effect.summary || "").includes(effect.target?.path) ? "" : effect.target?.path;
-const what = { label: "Effect", kind: "main", cell: (e) => two(link(e.summary || e.kind || e.id, "api", "effects", e.id), target(e)) };
+const effect = (e) => two(link(e.summary || e.kind || e.id, "api", "effects", e.id), target(e));
+const what = { label: "Effect", kind: "main", cell: effect };
+const whatAndWhy = { label: "Effect", kind: "main", cell: (e) => withError(effect(e), e.error) };
+const whatAndReason = { label: "Effect", kind: "main", cell: (e) => two(effect(e), e.error) };
 const ident = { label: "Id", kind: "narrow", cell: (e) => e.id };
 const rule = { label: "Rule", kind: "narrow", cell: (e) => e.rule };
 const when = (label, field) => ({ label, kind: "narrow", cell: (e) => ago(e[field]) });
-const trouble = { label: "Error", kind: "text error", cell: (e) => e.error };
 const number = (label, cell) => ({ label, kind: "number", cell: (row) => count(cell(row)) });
 const pending = (e) => ["planned", "held", "waiting", "running"].reduce((sum, state) => sum + (e?.[state] || 0), 0);
 
 const tables = {
   sites: new Table("sites", "Sites", [
-    { label: "Site", kind: "narrow", cell: (s) => two(s.name, s.address) },
+    { label: "Site", kind: "main", cell: (s) => two(s.name, s.address) },
     { label: "State", kind: "narrow", cell: (s) => siteState(s) },
     { label: "Last poll", kind: "narrow", cell: (s) => ago(s.last_poll) },
     { label: "Behind", kind: "number", cell: (s) => span(s.lag_s) },
@@ -24,25 +26,32 @@ const tables = {
     number("Throttled", (s) => s.throttled),
   ]),
   now: new Table("now", "Being done now", [what, rule, when("Since", "updated"), number("Attempt", (e) => e.attempts)]),
-  held: new Table("held", "Waiting for approval", [what, ident, rule, when("Since", "created"), { ...trouble, label: "Reason", kind: "text" }]),
-  failed: new Table("failed", "Failed effects", [what, ident, rule, when("When", "updated"), number("Attempts", (e) => e.attempts), trouble]),
+  held: new Table("held", "Waiting for approval", [whatAndReason, ident, rule, when("Since", "created")]),
+  failed: new Table("failed", "Failed effects", [whatAndWhy, ident, rule, when("When", "updated"), number("Attempts", (e) => e.attempts)]),
   alerts: new Table("alerts", "Open alerts", [
     { label: "Alert", kind: "main", cell: (a) => two(a.title, a.target?.path) },
     { label: "Severity", kind: "narrow", cell: (a) => chip(a.severity) },
     rule, when("Since", "since"), when("Last told", "last_sent"), number("Times told", (a) => a.count),
   ]),
   rules: new Table("rules", "Rules", [
-    { label: "Rule", kind: "main", cell: (r) => two(link(r.title || r.id, "api", "rules", r.id), r.title && r.title !== r.id ? r.id : "") },
+    { label: "Rule", kind: "main", cell: ruleName },
     { label: "Mode", kind: "narrow", cell: (r) => chip(r.rejected ? "refused" : r.mode || "live") },
     number("Yes", (r) => r.decisions?.yes), number("No", (r) => r.decisions?.no), number("Unknown", (r) => r.decisions?.unknown),
     number("Done", (r) => r.effects?.done), number("Pending", (r) => pending(r.effects)), number("Failed", (r) => r.effects?.failed),
-    { label: "Last error", kind: "text error", cell: (r) => r.rejected || r.last_error },
   ]),
-  recent: new Table("recent", "Latest effects", [what, { label: "State", kind: "narrow", cell: effectState }, rule, when("When", "updated"), trouble]),
+  recent: new Table("recent", "Latest effects", [whatAndWhy, { label: "State", kind: "narrow", cell: effectState }, rule, when("When", "updated")]),
 };
 
+function ruleName(rule) {
+  const name = two(link(rule.title || rule.id, "api", "rules", rule.id), rule.title && rule.title !== rule.id ? rule.id : "");
+  return withError(name, rule.rejected || rule.last_error);
+}
+
+/** Whether a site does not answer; one that was never asked is none of these. */
+const silent = (site) => Boolean(site.error || (site.ok === false && site.last_poll));
+
 function siteState(site) {
-  if (site.error || site.ok === false) return chip("no answer", "bad");
+  if (silent(site)) return chip("no answer", "bad");
   if (site.paused_s > 0) return chip(`asked to wait ${span(site.paused_s)}`, "warn");
   return site.last_poll ? chip("answers", "good") : chip("not asked yet");
 }
@@ -61,7 +70,7 @@ function troubles() {
   if (known.trouble) found.push(["Ledger", known.trouble]);
   else if (checks.store?.ok === false) found.push(["Ledger", checks.store.error || "cannot be reached"]);
   for (const [name, site] of Object.entries({ ...known.status?.sites, ...checks.sites })) {
-    if (site.ok === false || site.error) found.push([`Site ${name}`, site.error || "does not answer"]);
+    if (silent(site)) found.push([`Site ${name}`, site.error || "does not answer"]);
   }
   for (const [id, one] of Object.entries(known.rules)) if (one.rejected) found.push([`Rule ${id}`, one.rejected]);
   return found.length <= MOST ? found : [...found.slice(0, MOST), ["And", `${found.length - MOST} more; see the lists below.`]];

@@ -4,7 +4,7 @@ class Table {
   /**
    * @param id      of the element that the table goes into; its `data-empty` is said when there are no rows
    * @param caption for those who do not see the heading
-   * @param columns [{label, kind, cell(row)}]; kind: main, text, number, narrow
+   * @param columns [{label, kind, cell(row)}]; kind: main, number, narrow
    */
   constructor(id, caption, columns) {
     this.place = document.getElementById(id);
@@ -15,7 +15,7 @@ class Table {
     // Roles are said outright: on a narrow screen the rows are laid out as blocks, which would take them away.
     const table = element("table", { role: "table" }, element("caption", { class: "unseen" }, caption),
       element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)), this.body);
-    this.sheet = element("div", { class: "sheet", role: "region", tabindex: "0", "aria-label": caption }, table);
+    this.sheet = element("div", { class: "sheet", role: "group", tabindex: "0", "aria-label": caption }, table);
     this.sheet.hidden = true;
     this.nothing = element("p", { class: "empty" }, "Not known yet.");
     this.place.append(this.sheet, this.nothing);

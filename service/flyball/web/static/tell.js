@@ -67,6 +67,12 @@ function two(line, below) {
   return made;
 }
 
+/** Something with the error that belongs to it, if there is one. */
+function withError(something, error) {
+  if (error) something.append(element("span", { class: "sub error" }, error));
+  return something;
+}
+
 /** A link to JSON of the daemon's own. */
 function link(text, ...path) {
   return element("a", { href: "/" + path.map(encodeURIComponent).join("/") }, text);
