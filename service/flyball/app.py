@@ -289,6 +289,7 @@ class Daemon:
         fine = True
         for watch in self.watches.values():
             fine = await watch.once() and fine
+        await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
         return fine
 
     async def run_until_idle(self) -> bool:

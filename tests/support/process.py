@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 
 import orjson
 
+import flyball
+
 Found = TypeVar("Found")
-SOURCE = Path(__file__).parents[2] / "service"
+SOURCE = Path(flyball.__file__).parents[1]
 START = 30.0  # seconds in which a program must say that it listens, on a machine that is busy with other tests
 
 
@@ -274,7 +276,7 @@ class DaemonProgram(Program):
         return until(lambda: (said := self.status())["idle"] and said, seconds, "the daemon is idle", every=0.1)
 
 
-def flyball(*arguments: str, folder: Path, environment: Mapping[str, str] | None = None, seconds: float = 60.0) -> Program:
+def command(*arguments: str, folder: Path, environment: Mapping[str, str] | None = None, seconds: float = 60.0) -> Program:
     """Run one command to its end; its `process.returncode`, `out` and `err` are there then."""
     with Program(arguments, folder=folder, environment=environment) as program:
         program.wait(seconds)
@@ -284,4 +286,4 @@ def flyball(*arguments: str, folder: Path, environment: Mapping[str, str] | None
 def run_once(config: Path, *more: str, environment: Mapping[str, str] | None = None, seconds: float = 90.0) -> Program:
     """`flyball run --until-idle` to its end."""
     arguments = ("--config", str(config), "run", "--until-idle", *more)
-    return flyball(*arguments, folder=config.parent, environment=environment, seconds=seconds)
+    return command(*arguments, folder=config.parent, environment=environment, seconds=seconds)

@@ -1,6 +1,8 @@
 """`alert`: tells people, once when it begins, again every `repeat`, and once more when it is over.
 
-Messages are at least once: one is repeated only after an unclear end, with the same key.
+Messages are at least once: an attempt is stored before the message leaves, and after an unclear end (reset, time-out,
+kill) it is sent again with the same key, so that the receiver can tell. Each repetition is an effect of its own, with a
+key of its own.
 """
 
 from __future__ import annotations

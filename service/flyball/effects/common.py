@@ -87,6 +87,12 @@ def container_json(document: Document, level: Level) -> dict[str, Any] | None:
     return entry
 
 
+def lacking(document: Document, level: Level, purpose: str) -> Because:
+    """Why an entry does nothing: the target has no container of the level named (a file on a session, an analysis)."""
+    note = f"the {document.target.level} has no {level}: cannot {purpose}"
+    return Because(f"on: {level}", "unknown", {}, note)
+
+
 def path_to(document: Document, level: Level) -> str:
     """Labels from the group down to `level`, joined by slashes."""
     parts: list[str] = []

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from flyball.effects.common import Entry, Params, container_json, may_reach, reads_of
+from flyball.effects.common import Entry, Params, container_json, lacking, may_reach, reads_of
 from flyball.effects.launching import Launching
 from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.levels import Level
 from flyball.rules.catalog import Compiler, Fault
-from flyball.rules.expression import Expression
+from flyball.rules.expression import Expression, is_unknown
 from flyball.rules.keys import once_key, suffix
 from flyball.rules.rule import Moment, WhenOver
 from flyball.rules.templates import Template
@@ -72,6 +72,9 @@ class LaunchEntry(Entry):
     def because(self, moment: Moment) -> Iterable[Because]:
         """`when`, and which file goes into which slot."""
         yield from Entry.because(self, moment)
+        if container_json(moment.document, self.on) is None:
+            yield lacking(moment.document, self.on, f"launch {self.gear}")
+            return
         chosen, trouble = self._choose(moment)
         names = {slot: reference.get("name") for slot, reference in chosen.items()}
         result = "unknown" if trouble else "true"
@@ -83,14 +86,18 @@ class LaunchEntry(Entry):
         slot = f"{self.index}.launch"
         container = container_json(document, self.on)
         if container is None:
-            reason = f"the {document.target.level} has no {self.on} to launch {self.gear} on"
+            reason = lacking(document, self.on, f"launch {self.gear}").note
             yield Wish(self.kind, Verdict.UNKNOWN, {}, "", reason, slot, reason)
             return
         want = self.want(moment)
         inputs, trouble = self._choose(moment) if want is Verdict.YES else ({}, "")
+        values = [expression.value(moment.context) for expression in self.depends]
+        doubt = next((value for value in values if is_unknown(value)), None)
+        if want is Verdict.YES and doubt is not None:
+            trouble = trouble or f"depends: {doubt.reason}"
         if trouble:
             want = Verdict.UNKNOWN
-        key = self._key(moment, container["id"], inputs)
+        key = self._key(moment, container["id"], inputs, values)
         summary = f"launch {self.gear}  {container['path']}"
         params = {
             "container": container,
@@ -102,12 +109,12 @@ class LaunchEntry(Entry):
         }
         yield Wish(self.kind, want, params, key, summary, slot, trouble)
 
-    def _key(self, moment: Moment, destination: str, inputs: Mapping[str, Any]) -> str:
+    def _key(self, moment: Moment, destination: str, inputs: Mapping[str, Any], values: list[Any]) -> str:
         files = {}
         if self.fixed["once"] == "inputs":
             files = {slot: [reference["file_id"], reference["version"]] for slot, reference in inputs.items()}
-        values = [_plain(expression.value(moment.context)) for expression in self.depends]
-        parts = (moment.rule_id, destination, self.gear, self.version, files, values, moment.generation)
+        plain = [_plain(value) for value in values]
+        parts = (moment.rule_id, destination, self.gear, self.version, files, plain, moment.generation)
         return once_key("launch", *parts)
 
     def _label(self, moment: Moment, path: str, key: str) -> str:
@@ -119,29 +126,45 @@ class LaunchEntry(Entry):
         """Slot → file reference, and what is in the way (empty when nothing is)."""
         chosen: dict[str, dict[str, Any]] = {}
         for slot, expression in self.inputs:
-            numbered = _NUMBERED.search(slot)
-            if numbered is None:
-                value = _one(expression, moment)
-                if value is None:
-                    continue
-                reference = file_reference(value)
-                if reference is None:
-                    return {}, f"input {slot}: {expression.source} gives no file"
-                chosen[slot] = reference
-                continue
-            values = expression.value(moment.context)
-            if not isinstance(values, list):
-                return {}, f"input {slot}: {expression.source} gives no list"
-            for number, value in enumerate(values, start=int(numbered.group(1) or 2)):
-                reference = file_reference(value)
-                if reference is None:
-                    return {}, f"input {slot}: entry {number} of {expression.source} is no file"
-                chosen[_NUMBERED.sub(str(number), slot, count=1)] = reference
+            given, trouble = self._for_slot(slot, expression, moment)
+            twice = next((name for name in given if name in chosen), None)
+            if twice is not None:
+                trouble = f"input {twice} is given twice"
+            if trouble:
+                return {}, trouble
+            chosen |= given
         return chosen, ""
+
+    @staticmethod
+    def _for_slot(slot: str, expression: Expression, moment: Moment) -> tuple[dict[str, dict[str, Any]], str]:
+        """The inputs that one entry of `inputs` gives, by slot; none for a list that is empty."""
+        numbered = _NUMBERED.search(slot)
+        if numbered is None:
+            value = _one(expression, moment)
+            if value is None:
+                return {}, ""
+            reference = file_reference(value)
+            if reference is None:
+                return {}, f"input {slot}: {expression.source} gives no file{_why(value)}"
+            return {slot: reference}, ""
+        values = expression.value(moment.context)
+        if not isinstance(values, list):
+            return {}, f"input {slot}: {expression.source} gives no list{_why(values)}"
+        given = {}
+        for number, value in enumerate(values, start=int(numbered.group(1) or 2)):
+            reference = file_reference(value)
+            if reference is None:
+                return {}, f"input {slot}: entry {number} of {expression.source} is no file"
+            given[_NUMBERED.sub(str(number), slot, count=1)] = reference
+        return given, ""
+
+
+def _why(value: Any) -> str:
+    return f" ({value.reason})" if is_unknown(value) else ""
 
 
 def _one(expression: Expression, moment: Moment) -> Any:
-    """The value for a single slot; None when the named list has no such entry or the value is an empty list."""
+    """The value of an expression for one file; None when a list has no such entry (`t2[0]` of an empty `t2`)."""
     picked = _ONE_OF_LIST.fullmatch(expression.source)
     if picked is not None:
         values = moment.context.names.get(picked.group(1))
@@ -155,7 +178,11 @@ def _one(expression: Expression, moment: Moment) -> Any:
 
 
 def file_reference(value: Any) -> dict[str, Any] | None:
-    """`{"type", "id", "name", "file_id", "version"}` of a file's JSON; None when it is no file."""
+    """What a launch needs to know of a file's JSON; None when it is no file.
+
+    `type`, `id`, `name` are the reference that is sent (container and name), `file_id` and `version` say which file it
+    is, `file_type` is checked against the manifest, `replaced` tells earlier runs on another version.
+    """
     if not isinstance(value, Mapping):
         return None
     parent, name = value.get("parent_ref"), value.get("name")
@@ -168,8 +195,10 @@ def file_reference(value: Any) -> dict[str, Any] | None:
         "type": parent.get("type"),
         "id": parent.get("id"),
         "name": name,
-        "file_id": value.get("id"),
+        "file_id": value.get("id") or value.get("file_id"),
         "version": version,
+        "file_type": value.get("type"),
+        "replaced": value.get("replaced"),
     }
 
 

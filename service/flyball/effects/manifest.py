@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,20 +18,23 @@ _TYPES: dict[str, tuple[type, ...]] = {
 _FILLED_BY_SITE = frozenset({"api-key", "context"})
 
 
-def manifest_faults(gear: Mapping[str, Any], inputs: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+def manifest_faults(
+    gear: Mapping[str, Any], inputs: Mapping[str, Any], config: Mapping[str, Any], secrets: Iterable[str] = ()
+) -> list[str]:
     """What is wrong with a launch, for people; empty when nothing is.
 
     Args:
         gear: the gear as the site gives it (`gear.inputs`, `gear.config` are the manifest's).
         inputs: slot → file reference, with `file_type` where it is known.
-        config: config key → value, as the rule sets them (secrets aside).
+        config: config key → value, as the rule sets them.
+        secrets: further config keys, whose values are not looked at.
     """
     manifest = gear.get("gear")
     manifest = manifest if isinstance(manifest, Mapping) else {}
     faults: list[str] = []
     if gear.get("disabled"):
         faults.append("the gear is disabled on this site")
-    slots = manifest.get("inputs") or {}
+    slots = _specs(manifest.get("inputs"))
     for slot in inputs:
         if slot not in slots:
             faults.append(f"it has no input {slot!r}{_near(slot, slots)}")
@@ -41,20 +44,32 @@ def manifest_faults(gear: Mapping[str, Any], inputs: Mapping[str, Any], config: 
         if wanted.get("base") == "file" and not wanted.get("optional") and slot not in inputs:
             faults.append(f"its required input {slot!r} has no file")
         faults.extend(_type_fault(slot, wanted, inputs.get(slot)))
-    keys = manifest.get("config") or {}
+    keys = _specs(manifest.get("config"))
     for key, value in config.items():
         if key not in keys:
             faults.append(f"it has no config key {key!r}{_near(key, keys)}")
         else:
             faults.extend(_value_fault(key, keys[key], value))
+    faults.extend(f"it has no config key {key!r}{_near(key, keys)}" for key in secrets if key not in keys)
     return faults
+
+
+def _specs(given: Any) -> dict[str, Mapping[str, Any]]:
+    """The slots or config keys of a manifest; what is no mapping is passed over."""
+    if not isinstance(given, Mapping):
+        return {}
+    return {str(name): spec for name, spec in given.items() if isinstance(spec, Mapping)}
 
 
 def launch_config(
     config: Mapping[str, Any], secrets: Mapping[str, str], resolve: Callable[[str], str]
 ) -> dict[str, Any]:
-    """The config to send: the rule's values and the secrets, resolved at the last moment. The site adds defaults."""
-    return {**config, **{key: resolve(reference) for key, reference in secrets.items()}}
+    """The config to send: the rule's values and the secrets, resolved at the last moment. The site adds defaults.
+
+    An optional secret (`env:NAME?`) that is not set is left out.
+    """
+    found = {key: resolve(reference) for key, reference in secrets.items()}
+    return {**config, **{key: value for key, value in found.items() if value or not secrets[key].endswith("?")}}
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:
@@ -65,10 +80,11 @@ def _near(name: str, known: Mapping[str, Any]) -> str:
 
 
 def _type_fault(slot: str, wanted: Mapping[str, Any], reference: Any) -> list[str]:
-    types = (wanted.get("type") or {}).get("enum") if isinstance(wanted.get("type"), Mapping) else None
+    wish = wanted.get("type")
+    types = wish.get("enum") if isinstance(wish, Mapping) else None
     kind = reference.get("file_type") if isinstance(reference, Mapping) else None
-    if types and kind and kind not in types:
-        return [f"input {slot!r} takes {' or '.join(types)}, and {reference.get('name')!r} is {kind}"]
+    if isinstance(types, list) and types and kind and kind not in types:
+        return [f"input {slot!r} takes {' or '.join(map(str, types))}, and {reference.get('name')!r} is {kind}"]
     return []
 
 
@@ -77,8 +93,9 @@ def _value_fault(key: str, wanted: Mapping[str, Any], value: Any) -> list[str]:
     allowed = _TYPES.get(kind) if isinstance(kind, str) else None
     if allowed and (not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)):
         return [f"config key {key!r} wants a {kind}, and {value!r} is none"]
-    if "enum" in wanted and value not in wanted["enum"]:
-        return [f"config key {key!r} is one of {', '.join(map(repr, wanted['enum']))}, not {value!r}"]
+    choices = wanted.get("enum")
+    if isinstance(choices, list) and value not in choices:
+        return [f"config key {key!r} is one of {', '.join(map(repr, choices))}, not {value!r}"]
     return []
 
 
@@ -92,5 +109,7 @@ def manifest_slots(gear: Mapping[str, Any], slots: Sequence[str], config: Mappin
         first = re.sub(r"\{n(?::(\d+))?\}", lambda found: found.group(1) or "2", slot)
         if first not in known:
             faults.append(f"it has no input {first!r}{_near(first, known)}")
-    empty: dict[str, Any] = {slot: {} for slot in known if not known[slot].get("optional") and known[slot].get("base") == "file"}
+    empty: dict[str, Any] = {
+        slot: {} for slot in known if not known[slot].get("optional") and known[slot].get("base") == "file"
+    }
     return [*faults, *manifest_faults(gear, empty, config)]

@@ -1,7 +1,8 @@
 """`note`: writes one evidence note on a container, once.
 
-Safe against doubles: the text ends with a part of the once-key. After an unclear end the container's notes are read
-again before anything is sent.
+Safe against doubles: the text ends with a part of the once-key, and the container's notes are read before one is sent.
+After an unclear end they are read twice, each time no earlier than the site's `unclear_wait`; only then it is sent
+again.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from flyball.effects.common import ContainerLevel, Entry, Params, container_json, may_reach, reads_of
+from flyball.effects.common import ContainerLevel, Entry, Params, container_json, lacking, may_reach, reads_of
 from flyball.effects.port import Hands
-from flyball.model.decision import Verdict, Wish
+from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.effect import Effect, Outcome, Report
 from flyball.model.levels import Level
 from flyball.rules.catalog import Compiler, Fault
@@ -21,6 +22,8 @@ from flyball.rules.expression import Expression
 from flyball.rules.keys import once_key, suffix
 from flyball.rules.rule import Moment, WhenOver
 from flyball.rules.templates import Template
+
+LOOKS_NEEDED = 2
 
 
 class NoteParams(Params):
@@ -37,13 +40,19 @@ class NoteEntry(Entry):
     on: Level
     text: Template
 
+    def because(self, moment: Moment) -> Iterable[Because]:
+        """`when`; and why no note can be written, where there is nothing to write it on."""
+        yield from Entry.because(self, moment)
+        if container_json(moment.document, self.on) is None:
+            yield lacking(moment.document, self.on, "put a note on it")
+
     def wishes(self, moment: Moment) -> Iterable[Wish]:
         """One note."""
         document = moment.document
         container = container_json(document, self.on)
         slot = f"{self.index}.note"
         if container is None:
-            reason = f"the {document.target.level} has no {self.on} for the note"
+            reason = lacking(document, self.on, "put a note on it").note
             yield Wish(self.kind, Verdict.UNKNOWN, {}, "", reason, slot, reason)
             return
         key = once_key(moment.rule_id, document.target.id, self.kind, self.index, container["id"], moment.generation)
@@ -71,11 +80,12 @@ class Note:
     async def carry_out(self, effect: Effect, hands: Hands) -> Report:
         """Write the note, unless one with the key is there."""
         container, text = effect.params["container"], effect.params["text"]
-        if effect.unclear:
-            there = await hands.site.notes(container["level"], container["id"], fresh=True)
-            if any(str(note.get("text", "")).endswith(suffix(effect.once_key)) for note in there):
-                return Report(Outcome.DONE, {"found": True})
-            if effect.looked == 0:
-                return Report(Outcome.UNKNOWN, error="the site does not show the note yet", looked=True)
+        there = await hands.site.notes(container["level"], container["id"], fresh=bool(effect.unclear))
+        if any(str(note.get("text") or "").rstrip().endswith(suffix(effect.once_key).strip()) for note in there):
+            return Report(Outcome.DONE, {"found": True})
+        if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+            return Report(Outcome.UNKNOWN, error="the site does not show the note yet", looked=True)
+        if not effect.params.get("wanted", True):
+            return Report(Outcome.SUPERSEDED, error="no longer wanted; the site does not have it")
         await hands.site.add_note(container["level"], container["id"], text)
         return Report(Outcome.DONE)

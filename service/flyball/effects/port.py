@@ -44,20 +44,24 @@ class Site(Protocol):
         """Create an analysis with a job on a container; the analysis' id."""
         ...
 
+    async def launched(self, ident: str) -> tuple[str | None, dict[str, Any] | None]:
+        """The analysis and the job behind the id that a launch answered."""
+        ...
+
     async def add_job(self, body: Json) -> str:
         """Run a utility gear; the job's id."""
         ...
 
     async def analyses_of(self, level: str, ident: str, *, fresh: bool = False) -> list[dict[str, Any]]:
-        """The analyses on a container, with their jobs."""
+        """The analyses on a container, with their jobs and these with their config."""
         ...
 
     async def find_jobs_by_tag(self, tag: str, *, project: str | None, fresh: bool = False) -> list[dict[str, Any]]:
-        """Jobs that carry a tag, looked for by the route that this key may use."""
+        """Jobs that carry a tag, looked for by the route that this key may use; newest last."""
         ...
 
-    async def gear_jobs(self, gear: str, *, project: str | None) -> list[dict[str, Any]]:
-        """Jobs of one gear, as far as this key may list them, with their config."""
+    async def gear_jobs(self, gear: str, *, project: str | None, destination: str) -> list[dict[str, Any]]:
+        """Jobs of one gear on a container, as far as this key may list them, with their config. May give others too."""
         ...
 
 
@@ -79,7 +83,7 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
-        equal_ids: analyses and jobs that were known when the rule's generation was raised; they do not count
+        forgotten: analyses and jobs that were known when the rule's generation was raised; they do not count
             as equal runs any more.
     """
 

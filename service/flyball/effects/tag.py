@@ -1,9 +1,10 @@
 """`tag`: keeps tags on a container equal to their conditions; owns only what it set.
 
 Safe against doubles: setting a tag is idempotent on the site (409 when it is there). Safe against taking over people's
-tags: before the first POST the tag was absent when read, which is stored as the mark `trying`; after an unclear end
-the tags are read again, and one that is there now is ours. A 409 without an unclear end before it means that somebody
-else set it meanwhile: it is theirs.
+tags: before the first POST the tag was absent when read, and that is in the ledger; after an unclear end the tags are
+read again, and one that is there now is ours. A 409 without an unclear end before it means that somebody else set it
+meanwhile: it is theirs. Where lists do not show tags, the first attempt reads them and ends there, so that what it
+saw is stored before anything is sent.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flyball.effects.common import ContainerLevel, Entry, Params, container_json, may_reach, reads_of
+from flyball.effects.common import ContainerLevel, Entry, Params, container_json, lacking, may_reach, reads_of
 from flyball.effects.port import Hands
-from flyball.model.decision import Verdict, Wish
+from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.effect import Effect, Outcome, Report
+from flyball.model.errors import Transient, UnknownOutcome
 from flyball.model.levels import Level
 from flyball.rules.catalog import Compiler, Fault
+from flyball.rules.claims import REMOVE
 from flyball.rules.expression import Expression
 from flyball.rules.keys import once_key
 from flyball.rules.rule import Moment, WhenOver
@@ -49,6 +52,12 @@ class TagEntry(Entry):
         when = () if self.when is None else (self.when,)
         return (*when, *(condition for _, condition in self.conditions))
 
+    def because(self, moment: Moment) -> Iterable[Because]:
+        """`when` and the conditions; and why nothing can be tagged, where there is nothing."""
+        yield from Entry.because(self, moment)
+        if container_json(moment.document, self.on) is None:
+            yield lacking(moment.document, self.on, "tag it")
+
     def wishes(self, moment: Moment) -> Iterable[Wish]:
         """One wish a tag."""
         document = moment.document
@@ -56,7 +65,7 @@ class TagEntry(Entry):
         for tag, condition in self.conditions:
             slot = f"{self.index}.{tag}"
             if container is None:
-                reason = f"the {document.target.level} has no {self.on} to tag"
+                reason = lacking(document, self.on, "tag it").note
                 yield Wish("tag", Verdict.UNKNOWN, {}, "", reason, slot, reason)
                 continue
             key = once_key(
@@ -96,18 +105,37 @@ class Tag:
         return TagEntry(self.name, index, when, reads, on, tuple(conditions))
 
     async def carry_out(self, effect: Effect, hands: Hands) -> Report:
-        """Set or remove one tag. `detail["mark"]` says whose the tag is afterwards (None: nobody's)."""
+        """Set or remove one tag. `detail["mark"]` says whose the tag is afterwards (None: nobody's).
+
+        `params["absent"]` says that the tag was absent when its container was read last, and that this is stored.
+        """
         container, tag = effect.params["container"], effect.params["tag"]
         level, id_ = container["level"], container["id"]
-        if effect.params["operation"] == "remove":
+        if effect.params["operation"] == REMOVE:
             await hands.site.remove_tag(level, id_, tag)
             return Report(Outcome.DONE, {"mark": None, "present": False})
-        must_read = bool(effect.unclear) or not effect.params.get("absent", False)
-        if must_read and tag in await hands.site.tags(level, id_, fresh=bool(effect.unclear)):
-            if effect.unclear:
-                return Report(Outcome.DONE, {"mark": "ours", "present": True})
-            return Report(Outcome.ALREADY, {"mark": "people", "present": True})
-        if await hands.site.add_tag(level, id_, tag):
+        absent, unclear = bool(effect.params.get("absent", False)), bool(effect.unclear)
+        # A site does not say whether a file had the tag already, so files are read in any case.
+        if unclear or not absent or level == Level.FILE:
+            if tag in await hands.site.tags(level, id_, fresh=unclear):
+                ours = absent and unclear
+                outcome = Outcome.DONE if ours else Outcome.ALREADY
+                return Report(outcome, {"mark": "ours" if ours else "people", "present": True})
+            if not effect.params.get("wanted", True):
+                return Report(Outcome.SUPERSEDED, error="no longer wanted")
+            if not absent:
+                # Stored before anything is sent: after a kill, a tag that is there then must be told from people's.
+                return Report(Outcome.WAITING, {"absent": True})
+        if await self._add(level, id_, tag, hands):
             return Report(Outcome.DONE, {"mark": "ours", "present": True})
-        mark = "ours" if effect.unclear else "people"
-        return Report(Outcome.ALREADY, {"mark": mark, "present": True})
+        return Report(Outcome.ALREADY, {"mark": "ours" if unclear else "people", "present": True})
+
+    @staticmethod
+    async def _add(level: str, id_: str, tag: str, hands: Hands) -> bool:
+        try:
+            return await hands.site.add_tag(level, id_, tag)
+        except Transient as error:
+            if level != Level.FILE or error.status == 429:
+                raise
+            # The request may be repeated without harm, but the tag may be there by now: then it is ours.
+            raise UnknownOutcome(str(error), status=error.status, site=error.site) from error

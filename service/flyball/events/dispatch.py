@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from flyball.events.documents import load_documents
+from flyball.events.peers import PeerBook
 from flyball.events.routing import bound_of, sideways
 from flyball.ledger.deciding import (
     Decided,
@@ -56,9 +57,13 @@ class Tally:
 def complete_for(rule: Rule) -> set[Level]:
     """The levels that must be read to the end before a rule decides: its ancestors', and those that it has lists of.
 
-    What a rule says of one file alone does not depend on the other files.
+    What a rule says of one file alone does not depend on the other files, unless it compares the file with its peers.
     """
+    if rule.each is Level.MATRIX:
+        return set()
     levels = {*above(rule.each), *rule.below}
+    if rule.peers:
+        levels.add(rule.each)
     across = sideways(rule)
     if across is not None:
         levels |= set(HIERARCHY[HIERARCHY.index(across) + 1 :])
@@ -94,6 +99,7 @@ class Dispatcher:
         self.records: dict[str, RuleRecord] = {}
         self.tally = Tally()
         self._fresh: set[str] = set()
+        self._peers = PeerBook(store)
 
     async def load(self, rules: Iterable[Rule]) -> set[str]:
         """Take over a set of rules; first sights are stored. Returns the rules that are new or changed."""
@@ -104,6 +110,10 @@ class Dispatcher:
         self.records = {rule: record for rule, (record, _) in seen.items()}
         self._fresh |= {rule for rule, record in self.records.items() if record.first_seen == now}
         return {rule for rule, (_, new) in seen.items() if new}
+
+    def use_functions(self, functions: Functions) -> None:
+        """Take over the extra functions of the expressions (`qc`, with the folder's profiles)."""
+        self._functions = functions
 
     @property
     def first_seen(self) -> dict[str, datetime]:
@@ -146,6 +156,7 @@ class Dispatcher:
         able, now = self._able_now(), self._clock.now()
         if not able:
             return 0
+        await self.renew_peers(able)
         due, documents = await self._store.read(lambda connection: self._take(connection, able, now))
         if not due:
             return 0
@@ -175,13 +186,21 @@ class Dispatcher:
             return Decided(item, decision, None, rule.mode)
         return Decided(item, self.judge(rule, document, now), document, rule.mode)
 
+    async def renew_peers(self, able: Sequence[str] | None = None) -> None:
+        """Freeze the day's peer statistics of the sites that were read to the end, for the rules that use them."""
+        now, idents = self._clock.now(), self._able_now() if able is None else able
+        comparing = [self.rules[ident] for ident in idents if self.rules[ident].peers]
+        for site in sorted({rule.site for rule in comparing}):
+            mine = [(rule, bound_of(rule, self.first_seen)) for rule in comparing if rule.site == site]
+            await self._peers.renew(site, mine, self._functions, day=(now + self._skew(site)).date(), now=now)
+
     def judge(self, rule: Rule, document: Document, now: datetime) -> Decision:
         """What a rule makes of a document now; a rule that was never loaded is taken as seen now."""
-        record = self.records.get(rule.id)
+        record, functions = self.records.get(rule.id), self._peers.functions(self._functions, rule.site)
         now += self._skew(rule.site)
         if record is None:
-            return judge(rule, document, Standing(now, functions=self._functions), now)
-        standing = Standing(record.first_seen, record.generation, record.paused, self._functions)
+            return judge(rule, document, Standing(now, functions=functions), now)
+        standing = Standing(record.first_seen, record.generation, record.paused, functions)
         decision = judge(rule, document, standing, now)
         if decision.look_again is None:
             return decision

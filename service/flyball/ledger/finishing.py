@@ -63,9 +63,7 @@ def finish(
     return state
 
 
-def _next_state(
-    row: Any, report: Report, now: datetime, retry_in: float | None
-) -> tuple[EffectState, dict[str, Any]]:
+def _next_state(row: Any, report: Report, now: datetime, retry_in: float | None) -> tuple[EffectState, dict[str, Any]]:
     """The new state, and the columns that go with it."""
     outcome = report.outcome
     if outcome in (Outcome.DONE, Outcome.ALREADY):
@@ -75,7 +73,8 @@ def _next_state(
         return EffectState.WAITING, _unclear(row, report, now)
     if outcome is Outcome.WAITING:
         kept = pack({**unpack(row.params), **report.detail})
-        return EffectState.WAITING, {"due": micros(now + timedelta(seconds=report.wait or 0.0)), "params": kept}
+        due = micros(now + timedelta(seconds=report.wait or 0.0))
+        return EffectState.WAITING, {"due": due, "params": kept, "unclear": 0, "looked": 0, "pause": None}
     if outcome is Outcome.CANCELLED or (outcome is Outcome.TRANSIENT and retry_in is not None):
         values: dict[str, Any] = {"due": micros(now + timedelta(seconds=retry_in or 0.0))}
         if outcome is Outcome.TRANSIENT and report.blame is not Blame.NOBODY:
@@ -149,6 +148,18 @@ def _after_tag(
     store_book(connection, book, now)
     if change is not None:
         _tell_others(connection, effect, change, now, route)
+
+
+def give_up_tag(connection: Connection, effect: Effect, now: datetime) -> None:
+    """A person refused an effect on a tag: it is not tried again until nobody wants it, or a person says `retry`."""
+    if effect.kind != TAG or effect.params["operation"] != ADD:
+        return
+    book = Book()
+    key = (effect.site, subject_of(effect.params))
+    load_subjects(connection, book, [key])
+    if book.marks.get(key) == "trying" and not book.tries.get(key):
+        book.set_mark(*key, "failed" if book.is_wanted(*key) else None)
+        store_book(connection, book, now)
 
 
 def _claim_of(effect: Effect) -> Claim:

@@ -1,4 +1,7 @@
-"""Steering: what a person may do to effects and rules. `ValueError`: not in this state; `LookupError`: no such thing."""
+"""Steering: what a person may do to effects and rules.
+
+`ValueError`: not in this state. `LookupError`: there is no such thing.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from flyball.ledger.codec import micros
+from flyball.ledger.codec import micros, row_effect
+from flyball.ledger.finishing import give_up_tag
 from flyball.ledger.tables import effects, rules
 from flyball.model.effect import EffectState
 
@@ -44,17 +48,25 @@ def reject(connection: Connection, ident: str, now: datetime) -> Json:
     row = _effect(connection, ident)
     if row.state != str(EffectState.HELD):
         raise ValueError(f"effect {ident} is {row.state}; only a held one can be rejected")
-    return _move(connection, row, EffectState.CANCELLED, now, error="rejected by a person")
+    done = _move(connection, row, EffectState.CANCELLED, now, error="rejected by a person", held_for=None)
+    give_up_tag(connection, row_effect(row), now)
+    return done
 
 
 def retry(connection: Connection, ident: str, now: datetime) -> Json:
-    """Try a failed effect again, or a waiting one at once."""
+    """Try a failed effect again, or a waiting one at once.
+
+    One whose end is unclear keeps its time: the site is asked no earlier, or a request that is carried out late would
+    be sent twice.
+    """
     row = _effect(connection, ident)
     if row.state not in (str(EffectState.FAILED), str(EffectState.PLANNED), str(EffectState.WAITING)):
         raise ValueError(f"effect {ident} is {row.state}; only a failed or waiting one can be tried again")
+    if row.unclear:
+        raise ValueError(f"the end of effect {ident} is not known yet; the site is asked by itself, and no earlier")
     if row.state == str(EffectState.WAITING):
         return _move(connection, row, EffectState.WAITING, now) | _due_now(connection, row, now)
-    return _move(connection, row, EffectState.PLANNED, now)
+    return _move(connection, row, EffectState.PLANNED, now, failures=0)
 
 
 def _due_now(connection: Connection, row: Any, now: datetime) -> Json:

@@ -1,18 +1,20 @@
 """QC profiles: named cut-offs, and `qc(profile)`, which holds a document against one. Pure.
 
-A cut-off is absolute, with a direction that belongs to the metric (a higher `tsnr` is never worse). MRIQC writes its
-metrics to different places (`file.info` in the older gear, `file.info.IQM` in the newer), so a profile names places and
-the first that has a metric counts; the result says which it was.
+A cut-off is absolute, or a robust z among peers whose statistics are handed in (`peers`). It has a direction that
+belongs to the metric (a higher `tsnr` is never worse). MRIQC writes its metrics to different places (`file.info` in the
+older gear, `file.info.IQM` in the newer), so a profile names places and the first that has a metric counts; the result
+says which it was.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from flyball.rules.expression import Unknown, is_unknown
+from flyball.rules.peers import NO_PEERS, Path, Peers, PeerTable, group_of
 from flyball.rules.scope import Globs
 
 Worse = Literal["higher", "lower"]
@@ -36,20 +38,56 @@ WORSE: Mapping[str, Worse] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Z:
+    """A cut-off in robust standard deviations from the median of the peers: `z -3`."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"z {self.value:g}"
+
+
+Limit = float | Z | None
+MIN_N = 20
+"""Least size of a peer group, unless the profile says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
-    """One metric's cut-offs: beyond `fail` it fails, else beyond `warn` it warns; None: no such cut-off."""
+    """One metric's cut-offs: beyond `fail` it fails, else beyond `warn` it warns; None: no such cut-off.
+
+    Attributes:
+        within: what peers have in common, as paths; empty: no cut-off is a robust z.
+        min_n: fewer peers say nothing.
+    """
 
     worse: Worse
-    warn: float | None = None
-    fail: float | None = None
+    warn: Limit = None
+    fail: Limit = None
+    within: tuple[Path, ...] = ()
+    min_n: int = MIN_N
 
-    def judge(self, value: float) -> str:
-        """`ok`, `warn` or `fail`. A value on the cut-off is still on the good side."""
-        if self.fail is not None and self._beyond(value, self.fail):
+    def judge(self, value: float, z: float | None = None) -> str | None:
+        """`ok`, `warn` or `fail`; None where that hangs on an unknown z. On the cut-off is still on the good side."""
+        failing, warning = self._beyond(value, z, self.fail), self._beyond(value, z, self.warn)
+        if failing:
             return "fail"
-        return "warn" if self.warn is not None and self._beyond(value, self.warn) else "ok"
+        if failing is None or warning is None:
+            return None
+        return "warn" if warning else "ok"
 
-    def _beyond(self, value: float, limit: float) -> bool:
+    @property
+    def uses_z(self) -> bool:
+        """Whether a cut-off that holds is a robust z."""
+        return isinstance(self.warn, Z) or isinstance(self.fail, Z)
+
+    def _beyond(self, value: float, z: float | None, limit: Limit) -> bool | None:
+        if limit is None:
+            return False
+        if isinstance(limit, Z):
+            if z is None:
+                return None
+            value, limit = z, limit.value
         return value > limit if self.worse == "higher" else value < limit
 
 
@@ -64,15 +102,21 @@ class Profile:
     """
 
     name: str
-    places: tuple[tuple[str, ...], ...]
+    places: tuple[Path, ...]
     metrics: Mapping[str, Cut]
-    per_project: tuple[tuple[Globs, Mapping[str, Mapping[str, float | None]]], ...] = field(default=())
+    per_project: tuple[tuple[Globs, Mapping[str, Mapping[str, Limit]]], ...] = field(default=())
 
     @property
-    def reads(self) -> frozenset[tuple[str, ...]]:
+    def reads(self) -> frozenset[Path]:
         """Paths that `qc` reads for this profile."""
         project = {("project", "group"), ("project", "label")} if self.per_project else set()
-        return frozenset({*self.places, *project})
+        common = {path if len(path) > 1 else (*path, "id") for cut in self.metrics.values() for path in cut.within}
+        return frozenset({*self.places, *project, *common})
+
+    @property
+    def peered(self) -> Mapping[str, Cut]:
+        """The metrics that are compared with peers, in some project at least."""
+        return {metric: cut for metric, cut in self.metrics.items() if cut.within}
 
     def at(self, project: str) -> Mapping[str, Cut]:
         """The cut-offs in one project, named as `group/label`."""
@@ -81,34 +125,59 @@ class Profile:
             if globs.match(project):
                 for metric, change in changes.items():
                     cut = cuts[metric]
-                    cuts[metric] = Cut(cut.worse, change.get("warn", cut.warn), change.get("fail", cut.fail))
+                    warn, fail = change.get("warn", cut.warn), change.get("fail", cut.fail)
+                    cuts[metric] = replace(cut, warn=warn, fail=fail)
         return cuts
 
+    def value(self, metric: str, names: Mapping[str, Any]) -> float | None:
+        """A metric's usable value in a document, as `judge` reads it; for the peers' statistics."""
+        value, _ = _read(metric, self.places, names)
+        return None if isinstance(value, Unknown) else float(value)
 
-def qc_function(profiles: Mapping[str, Profile]) -> Callable[..., Any]:
-    """The function `qc` of the expressions, for `Context.functions`. See `judge` for what it gives."""
 
-    def qc(names: Mapping[str, Any], profile: Any) -> Any:
-        found = profiles.get(profile) if isinstance(profile, str) else None
+class Qc:
+    """The function `qc` of the expressions, for `Context.functions`. See `judge` for what it gives.
+
+    Args:
+        profiles: name → profile.
+        peers: the frozen statistics of one site.
+    """
+
+    def __init__(self, profiles: Mapping[str, Profile], peers: PeerTable = NO_PEERS) -> None:
+        self.profiles = profiles
+        self.peers = peers
+
+    def __call__(self, names: Mapping[str, Any], profile: Any) -> Any:
+        """What the profile makes of the names in force."""
+        found = self.profiles.get(profile) if isinstance(profile, str) else None
         if found is None:
             return Unknown(f"there is no profile {profile!r}", "unusable")
-        return judge(found, names)
+        return judge(found, names, self.peers)
 
-    return qc
+    def with_peers(self, peers: PeerTable) -> Qc:
+        """The same profiles among other peers."""
+        return Qc(self.profiles, peers)
 
 
-def judge(profile: Profile, names: Mapping[str, Any]) -> dict[str, Any] | Unknown:
+def qc_function(profiles: Mapping[str, Profile], peers: PeerTable = NO_PEERS) -> Qc:
+    """The function `qc` over some profiles."""
+    return Qc(profiles, peers)
+
+
+def judge(profile: Profile, names: Mapping[str, Any], peers: PeerTable = NO_PEERS) -> dict[str, Any] | Unknown:
     """Holds the document against a profile.
 
     Args:
         profile: the cut-offs.
         names: root names to JSON values.
+        peers: the site's frozen statistics, for cut-offs that are a robust z.
 
     Returns:
-        `level`: `fail` if some metric fails; else None (unknown) if some metric has no usable value; else `warn` or
-        `ok`. `fail`, `warn`: names of the metrics beyond each cut-off (one that fails is not listed under `warn`); None
-        when empty only for want of values. `unknown`: metrics without a usable value. `metrics`: metric → `{value,
-        level, from, warn, fail, worse}`. All unknown when a place could not be looked at.
+        `level`: `fail` if some metric fails; else None (unknown) if some metric has no usable value, or too few peers;
+        else `warn` or `ok`. `fail`, `warn`: names of the metrics beyond each cut-off (one that fails is not listed
+        under `warn`); None when empty only for want of values. `unknown`: metrics whose level is not known. `metrics`:
+        metric → `{value, level, from, warn, fail, worse}`, with a robust z also `{z, n, median, mad, date, note}`.
+        All unknown when a place could not be looked at.
     """
     cuts = profile.metrics
     if profile.per_project:
@@ -121,14 +190,15 @@ def judge(profile: Profile, names: Mapping[str, Any]) -> dict[str, Any] | Unknow
         value, place = _read(metric, profile.places, names)
         if isinstance(value, Unknown) and value.nature == "withheld":
             return value
-        metrics[metric] = {
-            "value": None if isinstance(value, Unknown) else value,
-            "level": None if isinstance(value, Unknown) else cut.judge(value),
-            "from": place,
-            "warn": cut.warn,
-            "fail": cut.fail,
-            "worse": cut.worse,
-        }
+        number = None if isinstance(value, Unknown) else value
+        written = {"from": place, "warn": _written(cut.warn), "fail": _written(cut.fail), "worse": cut.worse}
+        if not cut.uses_z:
+            level = None if number is None else cut.judge(number)
+            metrics[metric] = {"value": number, "level": level, **written}
+            continue
+        z, among = _among(profile.name, metric, number, cut, names, peers)
+        level = None if number is None else cut.judge(number, z)
+        metrics[metric] = {"value": number, "level": level, "z": None if z is None else round(z, 3), **among, **written}
     failing = [name for name, entry in metrics.items() if entry["level"] == "fail"]
     warning = [name for name, entry in metrics.items() if entry["level"] == "warn"]
     unknown = [name for name, entry in metrics.items() if entry["level"] is None]
@@ -140,6 +210,36 @@ def judge(profile: Profile, names: Mapping[str, Any]) -> dict[str, Any] | Unknow
         "unknown": unknown,
         "metrics": metrics,
     }
+
+
+def _written(limit: Limit) -> float | str | None:
+    return str(limit) if isinstance(limit, Z) else limit
+
+
+def _among(
+    profile: str, metric: str, value: float | None, cut: Cut, names: Mapping[str, Any], peers: PeerTable
+) -> tuple[float | None, dict[str, Any]]:
+    """The z of a value among its peers, and what the explanation says of these; the note says why there is no z."""
+    group = group_of(cut.within, names)
+    found = None if isinstance(group, Unknown) else peers.get((profile, metric, group))
+    note = ""
+    z = None
+    if isinstance(group, Unknown):
+        note = f"no peers: {group.reason}"
+    elif found is None:
+        note = f"no peer statistics; {cut.min_n} peers are needed"
+    elif found.n < cut.min_n:
+        note = f"too few peers: {found.n}, {cut.min_n} are needed"
+    elif value is not None:
+        z = found.z(value)
+        note = "" if z is not None else "the peers do not differ (MAD 0)"
+    return z, {**_shown(found), "note": note}
+
+
+def _shown(found: Peers | None) -> dict[str, Any]:
+    if found is None:
+        return {"n": 0, "median": None, "mad": None, "date": None}
+    return {"n": found.n, "median": found.median, "mad": found.mad, "date": found.date}
 
 
 def _project(names: Mapping[str, Any]) -> str | Unknown:
@@ -156,9 +256,7 @@ def _project(names: Mapping[str, Any]) -> str | Unknown:
     return f"{group}/{label}"
 
 
-def _read(
-    metric: str, places: tuple[tuple[str, ...], ...], names: Mapping[str, Any]
-) -> tuple[float | int | Unknown, str | None]:
+def _read(metric: str, places: tuple[Path, ...], names: Mapping[str, Any]) -> tuple[float | int | Unknown, str | None]:
     """A metric's value and the place that has it. Null, NaN and sentinels count as not there."""
     for place in places:
         value: Any = names

@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from flyball.clients.flywheel.dialect import Dialect
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
 from flyball.rules.rule import Rule
+from flyball.rules.selection import LISTS
 
-# What every list row of every known site carries (live19); anything else may be dropped by an older site's lists.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ORDER = (*HIERARCHY, Level.ANALYSIS, Level.JOB)  # from the top: what is read later hangs on what was read before
+
+# What every list row of every known site carries (live19), unless the site has no such thing; of other fields a list
+# may say nothing although they are set.
 _LISTED = frozenset(
     [
-        "id",
-        "label",
-        "name",
-        "code",
-        "created",
-        "modified",
-        "timestamp",
-        "timezone",
-        "parents",
-        "type",
-        "mimetype",
-        "modality",
-        "classification",
-        "size",
-        "version",
-        "hash",
-        "replaced",
-        "tags",
-        "uid",
-        "revision",
-        "group",
-        "project",
-        "subject",
-        "session",
-        "files",
-        "acquisitions",
-        "sessions",
-        "parent_ref",
-        "state",
-        "gear_info",
-        "destination",
-        "notes",
+        *("id", "label", "name", "code", "created", "modified", "timestamp", "timezone", "parents", "parent"),
+        *("type", "mimetype", "modality", "classification", "size", "version", "hash", "replaced", "origin"),
+        *("uid", "revision", "group", "project", "subject", "session", "parent_ref", "state", "gear_info"),
+        *("destination", "notes", "job", "description", "inputs"),
+        *LISTS,
     ]
 )
+_DROPPED: Mapping[Level, frozenset[str]] = {  # by lists of 2019 (live19)
+    Level.SUBJECT: frozenset({"firstname", "lastname", "sex", "race", "ethnicity"}),
+    Level.SESSION: frozenset({"age"}),
+    Level.ACQUISITION: frozenset({"collections"}),
+}
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +40,17 @@ class Needs:
     Attributes:
         streams: levels to watch, from the top.
         rules: the site's rules.
-        slim: levels where the lists' fields are not enough, on a site whose lists leave things out.
-        tags: levels whose tags some rule reads.
+        info, tags: levels whose info, whose tags some rule reads.
+        fields: level → further fields that some rule reads and lists may leave out.
+        jobs_since: jobs that were created before are nobody's business; None: nor is any that is there already.
     """
 
     streams: tuple[Level, ...]
     rules: tuple[Rule, ...]
-    slim: frozenset[Level]
-    tags: frozenset[Level]
+    info: frozenset[Level] = frozenset()
+    tags: frozenset[Level] = frozenset()
+    fields: Mapping[Level, frozenset[str]] = field(default_factory=dict)
+    jobs_since: datetime | None = None
 
     def project_in_scope(self, group: str, label: str) -> bool:
         """Whether some rule is about the project."""
@@ -76,37 +64,58 @@ class Needs:
         """Whether some rule is about every project."""
         return any(str(Level.PROJECT) not in rule.scope.levels for rule in self.rules)
 
-    def read_singly(self, level: Level, dialect: Dialect) -> bool:
-        """Whether a changed row of this level must be read by itself on this site."""
-        if level is Level.JOB:
-            return False
-        info = dialect.info_in_files if level is Level.FILE and dialect.files_endpoint else dialect.info_in_lists
-        if info is not True and level in self.slim:
-            return True
-        return level in self.tags and level is not Level.FILE and not dialect.lists_tags(str(level))
+    def read_of(self, level: Level, dialect: Dialect) -> frozenset[str]:
+        """What has to be known of each row of a level, as names that can be stored.
+
+        `files` stands for the files that come with a container where the site has no list of files.
+        """
+        found = {f"field {name}" for name in self.fields.get(level, _NONE)}
+        found |= {name for name, levels in (("info", self.info), ("tags", self.tags)) if level in levels}
+        if level in CONTAINERS and Level.FILE in self.streams and dialect.files_endpoint is not True:
+            found.add("files")
+            found |= {f"file {name}" for name, levels in (("info", self.info),) if Level.FILE in levels}
+        return frozenset(found)
 
 
 def needs_of(rules: Iterable[Rule], site: str) -> Needs:
     """Work out the needs of one site's rules."""
     mine = tuple(rule for rule in rules if rule.site == site)
     watched: set[Level] = set()
-    slim: set[Level] = set()
+    info: set[Level] = set()
     tags: set[Level] = set()
+    fields: dict[Level, frozenset[str]] = {}
     for rule in mine:
-        depth = HIERARCHY.index(rule.each) if rule.each in HIERARCHY else HIERARCHY.index(Level.ACQUISITION)
-        watched |= set(HIERARCHY[: depth + 1]) | {rule.each} | rule.below
-        if rule.trigger.jobs or any(spec.kind == "launch" for spec in rule.do):
-            watched.add(Level.JOB)
+        watched |= _watched(rule)
         for path in rule.reads:
-            for level in HIERARCHY:
-                if path[0] == level and (len(path) == 1 or path[1] not in _LISTED):
-                    slim.add(level)
-                if path[0] == level and (len(path) == 1 or path[1] == "tags"):
-                    tags.add(level)
-        if Level.FILE in rule.below or rule.each is Level.FILE:
-            slim.add(Level.FILE)  # lists of a slim site show files without their info and selections may read it
-    if Level.FILE in slim:
-        slim |= set(CONTAINERS) & watched  # there, files come with their containers
-    watched.discard(Level.MATRIX)
-    order = (*HIERARCHY, Level.ANALYSIS, Level.JOB)
-    return Needs(tuple(level for level in order if level in watched), mine, frozenset(slim), frozenset(tags))
+            level = next((level for level in ORDER if path[0] == level), None)
+            if level is None or level is Level.JOB:
+                continue
+            whole = len(path) == 1
+            if whole or path[1] == "info":
+                info.add(level)
+            if whole or path[1] == "tags":
+                tags.add(level)
+            more = _DROPPED.get(level, _NONE) if whole else frozenset(path[1:2]) - _LISTED - {"info", "tags"}
+            fields[level] = fields.get(level, _NONE) | more
+    streams = tuple(level for level in ORDER if level in watched)
+    fields = {level: names for level, names in fields.items() if names}
+    return Needs(streams, mine, frozenset(info), frozenset(tags), fields, _jobs_since(mine))
+
+
+def _watched(rule: Rule) -> set[Level]:
+    deepest = max((HIERARCHY.index(level) for level in (rule.each, *rule.below) if level in HIERARCHY), default=-1)
+    if rule.each not in HIERARCHY:
+        deepest = max(deepest, HIERARCHY.index(Level.ACQUISITION))
+    found = {*HIERARCHY[: deepest + 1], rule.each}
+    if rule.trigger.jobs or any(spec.kind == "launch" for spec in rule.do):
+        found.add(Level.JOB)
+    return found - {Level.MATRIX}
+
+
+def _jobs_since(rules: Iterable[Rule]) -> datetime | None:
+    times = [
+        EPOCH if rule.since.everything else rule.since.date
+        for rule in rules
+        if rule.each is Level.JOB or rule.trigger.jobs
+    ]
+    return min((time for time in times if time is not None), default=None)

@@ -1,93 +1,72 @@
 """The poller of one site: what changed since the cursor, in pages that carry the documents.
 
-For each stream (level) that the rules need, one request a round: `modified>=T`, oldest first, where T is the cursor
-less an overlap, for the site's clock may differ between its own servers and a row may be committed late. What comes
-twice is recognised in the mirror. A page, the events made of it, the looks owed and the cursor are stored together.
+For each stream, one request a round: `modified>=T`, oldest first, where T is the cursor less an overlap, for the site's
+clock may differ between its own servers and a row may be committed late. What comes twice is recognised in the mirror.
+A page, the events made of it, the looks owed and the cursor are stored together.
 
-A parent's `modified` does not move when a child changes (live19), so that every level is a stream of its own. On
-sites without `/files` a file's change moves only the file, and is asked for by `files.modified` of its container.
+The cursor is the newest time seen, but never later than the present by the site's own clock: a row from the future (a
+clock that was wrong for a while) must not hide what changes until then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from flyball.clients.flywheel.client import OWN, FlywheelClient
-from flyball.clients.flywheel.dialect import JobsAccess
-from flyball.clients.flywheel.filters import before as before_time
+import structlog
+
+from flyball.clients.exchange import BodyTooLarge
+from flyball.clients.flywheel.client import FlywheelClient
 from flyball.clients.flywheel.filters import since as since_time
 from flyball.clients.flywheel.filters import where
 from flyball.events.nodes import parse_time
-from flyball.ledger.acting import follow_job
-from flyball.ledger.mirror import CHUNK, subtree
-from flyball.ledger.noticing import Noticed, Route, load_cursor, notice, save_cursor
-from flyball.model.levels import CONTAINERS, Level
-from flyball.model.node import NodeKey
+from flyball.ledger.noticing import Route, load_cursor, load_fact, save_cursor, save_fact
 from flyball.model.ports import Clock, Store
-from flyball.triggers.needs import Needs
-from flyball.triggers.reading import Reading, missing_files, project_of
+from flyball.triggers.needs import EPOCH, Needs
+from flyball.triggers.streams import Stream, streams_of
+from flyball.triggers.taking import Taking
 
+log = structlog.get_logger()
 Row = dict[str, Any]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TICK = timedelta(milliseconds=1)  # the precision in which sites store times
-FILES = "files.modified"
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One thing that is asked for in each round.
-
-    Attributes:
-        level: of the rows.
-        field: the time that is asked for: `modified`, or `files.modified` on sites without `/files`.
-        parent: for jobs outside the site-wide list: a project, or the key's own jobs.
-    """
-
-    level: Level
-    field: str = "modified"
-    parent: tuple[str, str] | None = None
-
-    @property
-    def name(self) -> str:
-        """Key of the cursor."""
-        parts = [str(self.level), *([] if self.field == "modified" else [self.field]), *(self.parent or ())]
-        return "/".join(parts)
+GLANCE = 50  # rows asked for at a time where a round has to look from the newest backwards
+TELLING = 10  # two cut pages of so many rows are no coincidence
 
 
 @dataclass(slots=True)
 class Round:
-    """What one round came to, for the status."""
+    """What one round came to, for the status.
+
+    Attributes:
+        blind: the site did not let itself be asked for changes: only sweeps bring them.
+    """
 
     requests: int = 0
     rows: int = 0
     changes: int = 0
     newest: datetime | None = None
+    blind: bool = False
+
+    def add(self, other: Round) -> None:
+        """Take in what another came to."""
+        self.requests += other.requests
+        self.rows += other.rows
+        self.changes += other.changes
+        self.blind = self.blind or other.blind
 
 
-@dataclass(slots=True)
-class Projects:
-    """The projects that the rules are about, as far as they were read: id → group/label."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer.
 
-    known: dict[str, tuple[str, str]] = field(default_factory=dict)
-    allowed: set[str] = field(default_factory=set)
+    Attributes:
+        limit: how many rows were asked for; so many mean that there may be more.
+        with_info: it was asked for with info.
+    """
 
-    def learn(self, rows: Sequence[Mapping[str, Any]], needs: Needs) -> set[str]:
-        """Take in project rows; the ids that came into scope with them."""
-        new: set[str] = set()
-        for row in rows:
-            ident, group, label = str(row.get("id")), str(row.get("group") or ""), str(row.get("label") or "")
-            parents = row.get("parents")
-            if not group and isinstance(parents, Mapping):
-                group = str(parents.get("group") or "")
-            self.known[ident] = (group, label)
-            if needs.project_in_scope(group, label):
-                if ident not in self.allowed:
-                    new.add(ident)
-                self.allowed.add(ident)
-        return new
+    rows: list[Row]
+    limit: int
+    with_info: bool = True
 
 
 class Poller:
@@ -109,128 +88,212 @@ class Poller:
         self.client = client
         self.store = store
         self.clock = clock
-        self.route = route
         self.overlap = overlap
-        self.reading = Reading(site, client, store)
-        self.projects = Projects()
+        self.taking = Taking(site, client, store, clock, route)
+        self.uncut = 0  # the longest page that was seen to be the whole answer
+        self._remembered = 0
+        self._ahead: set[str] = set()  # streams whose times lie ahead of the site's own clock for good
+
+    @property
+    def projects(self) -> Any:
+        """The projects of the site, as far as they are known."""
+        return self.taking.projects
+
+    @property
+    def route(self) -> Route:
+        """Which looks a change asks for."""
+        return self.taking.route
 
     def streams(self, needs: Needs) -> list[Stream]:
         """What is asked for in each round, from the top of the hierarchy."""
-        dialect = self.client.dialect
-        found: list[Stream] = []
-        for level in needs.streams:
-            if level is Level.FILE and dialect.files_endpoint is False:
-                found += [
-                    Stream(container, FILES)
-                    for container in (Level.ACQUISITION, Level.SESSION)
-                    if container in needs.streams
-                ]
-            elif level is Level.JOB and dialect.jobs is JobsAccess.PROJECTS:
-                found += [Stream(level, parent=("project", ident)) for ident in sorted(self.projects.allowed)]
-            elif level is Level.JOB and dialect.jobs is JobsAccess.SELF:
-                found.append(Stream(level, parent=OWN))
-            elif level is Level.JOB and dialect.jobs is JobsAccess.NONE:
-                continue
-            else:
-                found.append(Stream(level))
-        return found
+        return streams_of(needs, self.client.dialect, self.taking.projects.scoped)
+
+    def site_now(self) -> datetime:
+        """The present by the site's clock, as its last answer told it."""
+        return self.clock.now() + self.client.transport.skew
+
+    async def recall(self) -> None:
+        """Take up what was learned of the site's pages in earlier runs."""
+        name = f"pages/{self.site}"
+        found = await self.store.read(lambda connection: load_fact(connection, name)) or {}
+        self.uncut = self._remembered = int(found.get("uncut", 0))
+
+    async def remember(self) -> None:
+        """Store what was learned of the site's pages."""
+        if self.uncut > self._remembered:
+            self._remembered = self.uncut
+            name, value, now = f"pages/{self.site}", {"uncut": self.uncut}, self.clock.now()
+            await self.store.write(lambda connection: save_fact(connection, name, value, now))
+
+    # --- cursors
 
     async def start(self, stream: Stream) -> None:
         """Set the cursor of a stream that has none to the newest time on the site, before anything is listed."""
-        if await self.store.read(lambda connection: load_cursor(connection, self.site, stream.name)) is not None:
-            return
-        parent = stream.parent
-        rows = await self.client.page(str(stream.level), sort=f"{stream.field}:desc", limit=1, parent=parent)
-        times = [time for row in rows if (time := _time_of(row, stream.field)) is not None]
-        cursor = {"since": (max(times) if times else EPOCH).isoformat()}
-        now = self.clock.now()
-        await self.store.write(lambda connection: save_cursor(connection, self.site, stream.name, cursor, now))
+        if await self._cursor(stream) is None:
+            newest = await self._newest(stream)
+            await self._save(stream, EPOCH if newest is None else min(newest, self.site_now()))
+
+    async def reached(self, stream: Stream) -> datetime:
+        """The stream's cursor."""
+        return await self._cursor(stream) or EPOCH
+
+    async def _cursor(self, stream: Stream) -> datetime | None:
+        stored = await self.store.read(lambda connection: load_cursor(connection, self.site, stream.name))
+        return parse_time((stored or {}).get("since"))
+
+    async def _save(self, stream: Stream, at: datetime) -> None:
+        now, value = self.clock.now(), {"since": at.isoformat()}
+        await self.store.write(lambda connection: save_cursor(connection, self.site, stream.name, value, now))
+
+    async def _newest(self, stream: Stream) -> datetime | None:
+        """The newest time of a stream, if the site sorts."""
+        rows = await self.client.page(
+            str(stream.level), sort=f"{stream.field}:desc", limit=1, parent=stream.parent, include_all_info=False
+        )
+        return max((time for row in rows if (time := stream.time_of(row)) is not None), default=None)
+
+    # --- a round
 
     async def poll(self, stream: Stream, needs: Needs) -> Round:
         """One round of one stream, to the end of what there is."""
-        stored = await self.store.read(lambda connection: load_cursor(connection, self.site, stream.name))
-        reached = parse_time((stored or {}).get("since")) or EPOCH
-        since = max(EPOCH, reached - self.overlap) if reached > EPOCH + self.overlap else EPOCH
+        reached = await self.reached(stream)
         done = Round(newest=reached)
-        limit = self.client.effective_limit()
-        while True:
-            rows = await self.client.changes(
-                str(stream.level), since, limit=limit, field=stream.field, parent=stream.parent
-            )
-            done.requests += 1
-            times = [time for row in rows if (time := _time_of(row, stream.field)) is not None]
-            last = max(times, default=since)
-            await self._take(stream, rows, needs, done, cursor=max(last, done.newest or EPOCH))
-            if len(rows) < limit:
-                return done
-            if last > since:
-                since = last
-                continue
-            since = await self._same_time(stream, since, needs, done)
-
-    async def _same_time(self, stream: Stream, at: datetime, needs: Needs, done: Round) -> datetime:
-        """A full page of one and the same time: read all of that time by id, then go on behind it."""
         dialect = self.client.dialect
-        chosen = where(since_time(stream.field, at, dialect), before_time(stream.field, at + TICK, dialect))
+        if dialect.date_form is None or dialect.operators.get(">=") is False:
+            await self._backwards(stream, reached, needs, done)
+            return done
+        since = _back(self._clamp(stream, reached), self.overlap)
+        limit = self.client.effective_limit()
+        before: Page | None = None
+        while True:
+            page = await self._ask(stream, since, limit, done)
+            times = [time for row in page.rows if (time := stream.time_of(row)) is not None]
+            last = max(times, default=since)
+            orderly = times == sorted(times) and stream.field == "modified"
+            whole = self._is_whole(page, before)
+            await self._take(stream, page, needs, done, cursor=last if whole or orderly else reached)
+            if whole:
+                self._judge_clock(stream, last, done)
+                return done
+            if not orderly or last <= since:
+                await self._by_id(stream, since, needs, done)
+                return done
+            since, limit, before = last, page.limit, page
+
+    async def _ask(self, stream: Stream, since: datetime, limit: int, done: Round) -> Page:
+        """A page of what changed since; in smaller pieces, and at last without info, where it would be too large."""
+        with_info = True
+        while True:
+            done.requests += 1
+            try:
+                rows = await self.client.changes(
+                    str(stream.level),
+                    since,
+                    limit=limit,
+                    field=stream.field,
+                    parent=stream.parent,
+                    include_all_info=with_info,
+                )
+            except BodyTooLarge:
+                if not with_info:
+                    raise
+                with_info = limit > 1
+                limit = max(1, limit // 4)
+                continue
+            return Page(rows, limit, with_info)
+
+    def _is_whole(self, page: Page, before: Page | None) -> bool:
+        """Whether a page is all there is. A short one may have been cut by a site that gives less than was asked.
+
+        Until a page as long was seen to be the whole answer, the next one is asked for: what it brings beyond the rows
+        that are known already shows that the first was cut.
+        """
+        number = len(page.rows)
+        if before is not None and len(before.rows) < before.limit:
+            seen = {(row.get("id"), row.get("modified")) for row in before.rows}
+            if all((row.get("id"), row.get("modified")) in seen for row in page.rows):
+                self.uncut = max(self.uncut, len(before.rows))
+                return True
+            if number == len(before.rows) >= TELLING:
+                self.cut_at(number)
+                return False
+        if number >= page.limit:
+            return False
+        return number <= self.uncut or self.client.dialect.page_size is not None
+
+    def cut_at(self, size: int) -> None:
+        """The site was seen to give no more than so many rows at a time."""
+        if self.client.dialect.page_size is None:
+            log.info("site.cuts_pages", site=self.site, rows=size)
+            self.client.dialect = replace(self.client.dialect, page_size=size)
+
+    def _clamp(self, stream: Stream, at: datetime) -> datetime:
+        return at if stream.name in self._ahead else min(at, self.site_now())
+
+    def _judge_clock(self, stream: Stream, last: datetime, done: Round) -> None:
+        """Pages full of nothing new, all from the future: the site's clock is no guide to its own times."""
+        if done.requests > 1 and not done.changes and last > self.site_now() + self.overlap:
+            log.info("site.ahead_of_its_clock", site=self.site, stream=stream.name)
+            self._ahead.add(stream.name)
+
+    async def _by_id(self, stream: Stream, since: datetime, needs: Needs, done: Round) -> None:
+        """Everything changed since, by id: where one and the same time fills a page, or the site's order is another.
+
+        The cursor goes no further than to what was the newest time before the walk: what changes meanwhile may lie
+        behind it.
+        """
+        newest = await self._newest(stream)
+        done.requests += 1
+        dialect = self.client.dialect
+        chosen = where(since_time(stream.field, since, dialect))
+        last = since
         async for rows in self.client.iterate(str(stream.level), filter=chosen, parent=stream.parent):
             done.requests += 1
-            await self._take(stream, rows, needs, done, cursor=at)
-        return at + TICK
+            times = [time for row in rows if (time := stream.time_of(row)) is not None]
+            last = max([last, *times])
+            await self._take(stream, Page(rows, 0), needs, done, cursor=None)
+        await self._advance(stream, min(last, newest) if newest is not None else last, done)
 
-    async def _take(self, stream: Stream, rows: Sequence[Row], needs: Needs, done: Round, *, cursor: datetime) -> None:
-        done.rows += len(rows)
-        done.newest = cursor
-        value = {"since": cursor.isoformat()}
-        noticed = await self.absorb(stream.level, rows, needs, source="poll", cursor=(self.site, stream.name, value))
-        done.changes += noticed.changes
+    async def _backwards(self, stream: Stream, reached: datetime, needs: Needs, done: Round) -> None:
+        """From the newest back to the cursor, without a filter: where none was proved, or none works."""
+        until, number, limit = _back(reached, self.overlap), 1, min(GLANCE, self.client.effective_limit())
+        newest, seen = reached, set[Any]()
+        while True:
+            done.requests += 1
+            rows = await self.client.page(
+                str(stream.level), sort=f"{stream.field}:desc", limit=limit, number=number, parent=stream.parent
+            )
+            times = [time for row in rows if (time := stream.time_of(row)) is not None]
+            fresh = [row for row in rows if row.get("id") not in seen]
+            if not fresh:
+                break
+            seen |= {row.get("id") for row in fresh}
+            await self._take(stream, Page(fresh, limit), needs, done, cursor=None)
+            newest = max([newest, *times])
+            if times != sorted(times, reverse=True) and (number > 1 or len(rows) >= limit):
+                done.blind = True  # no order and no filter: a change may be on any page
+                return
+            if times and min(times) < until:
+                break
+            number += 1
+        await self._advance(stream, newest, done)
 
-    async def absorb(
-        self,
-        level: Level,
-        rows: Sequence[Row],
-        needs: Needs,
-        *,
-        source: str,
-        cursor: tuple[str, str, Mapping[str, Any]] | None = None,
-    ) -> Noticed:
-        """Store a page of rows and what follows from it. Rows of projects out of every scope are passed over."""
-        if level is Level.PROJECT:
-            self.projects.learn(rows, needs)
-        if not needs.all_projects:
-            rows = [row for row in rows if project_of(level, row) in self.projects.allowed]
-        nodes = await self.reading.nodes(level, rows, needs)
-        suspects = await self._suspects(level, rows, needs)
-        lost = await self.reading.presence(suspects) if suspects else []
-        now, route = self.clock.now(), self.route
-        jobs = [node.doc for node in nodes if node.level is Level.JOB]
+    async def _advance(self, stream: Stream, at: datetime, done: Round) -> None:
+        done.newest = self._clamp(stream, at)
+        await self._save(stream, done.newest)
 
-        def work(connection: Any) -> Noticed:
-            noticed = notice(connection, nodes, route=route, source=source, now=now, lost=lost, cursor=cursor)
-            for job in jobs:
-                follow_job(connection, job)
-            return noticed
-
-        return await self.store.write(work)
-
-    async def _suspects(self, level: Level, rows: Sequence[Row], needs: Needs) -> list[NodeKey]:
-        """Files that their container's row shows no more; deleting a file moves its container (live19)."""
-        if level not in CONTAINERS or Level.FILE not in needs.streams or not rows:
-            return []
-        shown = {str(row.get("id")): row for row in rows if isinstance(row.get("files"), list)}
-        if not shown or len(shown) > CHUNK * 50:
-            return []
-        ids = list(shown)
-        known = await self.store.read(lambda connection: subtree(connection, self.site, level, ids))
-        return [key for ident, members in known.items() for key in missing_files(shown[ident], level, members)]
+    async def _take(self, stream: Stream, page: Page, needs: Needs, done: Round, *, cursor: datetime | None) -> None:
+        done.rows += len(page.rows)
+        at = None
+        if cursor is not None:
+            before, done.newest = done.newest, self._clamp(stream, max(cursor, done.newest or EPOCH))
+            if page.rows or before != done.newest:
+                at = (self.site, stream.name, {"since": done.newest.isoformat()})
+        taken = await self.taking.take(
+            stream.level, page.rows, needs, source="poll", cursor=at, with_info=page.with_info
+        )
+        done.changes += taken.changes
 
 
-def _time_of(row: Mapping[str, Any], name: str) -> datetime | None:
-    if name != FILES:
-        return parse_time(row.get(name))
-    files = row.get("files")
-    times = [
-        time
-        for entry in (files if isinstance(files, list) else [])
-        if isinstance(entry, Mapping) and (time := parse_time(entry.get("modified"))) is not None
-    ]
-    return max(times, default=None)
+def _back(moment: datetime, overlap: timedelta) -> datetime:
+    return max(EPOCH, moment - overlap) if moment > EPOCH + overlap else EPOCH

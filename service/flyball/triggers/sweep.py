@@ -1,60 +1,63 @@
 """The sweep: every node of a level, page by page by id, held against the mirror.
 
-It catches what no `modified` tells: deletions, lost permissions, rows that were missed. The first one of a site is its
-baseline: until it has been through every level that a rule looks at, the rule does not decide, for a scan that was
+It catches what no `modified` tells: deletions, lost permissions, rows that were missed. The first one of a project is
+its baseline: until it has been through every level that a rule looks at, the rule does not decide, for a scan that was
 not listed yet must not look missing. Progress is stored with each page; a killed sweep goes on where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from flyball.clients.flywheel.filters import Filter, identified, where
+import structlog
+
+from flyball.clients.flywheel.client import OWN
+from flyball.clients.flywheel.dialect import JobsAccess
+from flyball.clients.flywheel.filters import Filter, identified, since, where
 from flyball.ledger.mirror import ids_between
-from flyball.ledger.noticing import load_cursor, load_fact, notice, save_cursor, save_fact
+from flyball.ledger.noticing import load_cursor, save_cursor
 from flyball.model.levels import Level
 from flyball.model.node import NodeKey
-from flyball.triggers.needs import Needs
+from flyball.triggers.needs import EPOCH, Needs
 from flyball.triggers.poller import Poller
+from flyball.triggers.streams import Stream
 
-MANY = 20  # above so many projects in scope, the whole site is listed and the others' rows are passed over
-
-
-NONE: frozenset[str] = frozenset()
+log = structlog.get_logger()
+MANY = 20  # above so many projects, the whole site is listed and the others' rows are passed over
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """What of one level was listed to the end.
+class Part:
+    """One list to go through: the whole level, or one project of it.
 
     Attributes:
-        swept: when it was last gone through as a whole; None: never.
-        everything: all projects were.
-        projects: else, which ones.
+        parent: for jobs outside the site-wide list.
     """
 
-    swept: datetime | None = None
-    everything: bool = False
-    projects: frozenset[str] = NONE
+    level: Level
+    project: str | None = None
+    parent: tuple[str, str] | None = None
 
-    def lacks(self, allowed: Iterable[str], *, all_projects: bool) -> frozenset[str] | None:
-        """The projects that still have to be listed; None: all there is."""
-        if self.swept is None or (all_projects and not self.everything):
-            return None
-        return NONE if self.everything else frozenset(allowed) - self.projects
+    def name(self, purpose: str) -> str:
+        """Key of the progress."""
+        return "/".join([purpose, str(self.level), *([self.project] if self.project else [])])
 
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep came to."""
+    """What a sweep came to.
+
+    Attributes:
+        doubts: for people: lists that left out what is still there.
+    """
 
     requests: int = 0
     rows: int = 0
     changes: int = 0
     gone: int = 0
+    doubts: str = ""
 
 
 class Sweeper:
@@ -62,101 +65,125 @@ class Sweeper:
 
     def __init__(self, poller: Poller) -> None:
         self._poller = poller
-        self.total = Swept()
 
-    async def baseline(self, level: Level) -> Baseline:
-        """What of the level was listed to the end, and when."""
-        name = _fact(self._poller.site, level)
-        found = await self._poller.store.read(lambda connection: load_fact(connection, name))
-        if found is None:
-            return Baseline()
-        projects = found["projects"]
-        covered = NONE if projects is None else frozenset(projects)
-        return Baseline(datetime.fromisoformat(found["swept"]), everything=projects is None, projects=covered)
+    async def baseline(self, level: Level, needs: Needs, projects: frozenset[str]) -> Swept:
+        """List a level of some projects for the first time."""
+        return await self._sweep(level, needs, projects, "baseline", keep=lambda _row: True)
 
-    async def sweep(self, level: Level, needs: Needs, *, only: frozenset[str] | None = None) -> Swept:
-        """Go through one level, every page stored as it comes.
+    async def sweep(self, level: Level, needs: Needs) -> Swept:
+        """Go through a level of all projects that are watched.
 
-        Args:
-            level: the level.
-            needs: of the rules.
-            only: projects that came into scope and were not listed yet; None: all that is in scope.
+        Rows that changed since the last poll are left to the next one, which reads all levels in order.
         """
+        if level is Level.JOB:  # jobs are never deleted, and those that end unnoticed are asked for singly
+            return Swept()
+        stream = Stream(level)
+        reached = await self._poller.reached(stream)
+
+        def settled(row: Any) -> bool:
+            time = stream.time_of(row)
+            return time is None or time < reached
+
+        return await self._sweep(level, needs, frozenset(self._poller.projects.watched(level)), "sweep", keep=settled)
+
+    async def _sweep(
+        self, level: Level, needs: Needs, projects: frozenset[str], purpose: str, *, keep: Callable[[Any], bool]
+    ) -> Swept:
         done = Swept()
-        apart = level is not Level.FILE or self._poller.client.dialect.files_endpoint is not False
-        if apart:  # else files come with their containers
-            for project in self._parts(level, needs, only):
-                await self._part(level, needs, project, done)
-        await self._finish(level, needs, only)
-        self.total.requests += done.requests
-        self.total.rows += done.rows
+        if level is Level.FILE and self._poller.client.dialect.files_endpoint is False:
+            return done  # files come with their containers
+        for part in self._parts(level, projects):
+            await self._part(part, needs, projects, purpose, done, keep)
         return done
 
-    def _parts(self, level: Level, needs: Needs, only: frozenset[str] | None) -> list[str | None]:
-        wanted = self._poller.projects.allowed if only is None else only
-        plain = level is Level.PROJECT or (needs.all_projects and only is None)
-        if plain or len(wanted) > MANY or not self._poller.client.dialect.object_ids:
-            return [None]
-        return [*sorted(wanted)]
+    def _parts(self, level: Level, projects: frozenset[str]) -> list[Part]:
+        dialect = self._poller.client.dialect
+        if level is Level.JOB and dialect.jobs is JobsAccess.NONE:
+            return []
+        if level is Level.JOB and dialect.jobs is JobsAccess.SELF:
+            return [Part(level, parent=OWN)]
+        if level is Level.JOB and dialect.jobs is JobsAccess.PROJECTS:
+            return [Part(level, ident, ("project", ident)) for ident in sorted(projects)]
+        if level is Level.PROJECT or len(projects) > MANY or dialect.object_ids is None:
+            return [Part(level)]
+        return [Part(level, ident) for ident in sorted(projects)]
 
-    async def _part(self, level: Level, needs: Needs, project: str | None, done: Swept) -> None:
-        poller = self._poller
-        name = f"sweep/{level}" + (f"/{project}" if project else "")
-        stored = await poller.store.read(lambda connection: load_cursor(connection, poller.site, name))
-        after: str | None = (stored or {}).get("after")
-        chosen = Filter()
-        if project is not None:
-            chosen = where(identified("parents.project", project, poller.client.dialect))
-        async for rows in poller.client.iterate(str(level), filter=chosen, after_id=after):
+    async def _part(
+        self,
+        part: Part,
+        needs: Needs,
+        projects: frozenset[str],
+        purpose: str,
+        done: Swept,
+        keep: Callable[[Any], bool],
+    ) -> None:
+        poller, level = self._poller, part.level
+        name, wanted = part.name(purpose), sorted(needs.read_of(level, poller.client.dialect))
+        stored = await poller.store.read(lambda connection: load_cursor(connection, poller.site, name)) or {}
+        by_id = poller.client.dialect.pages_by_id(str(level)) and part.parent != OWN
+        after: str | None = stored.get("after") if by_id and stored.get("read") == wanted else None
+        listed: set[str] = set()
+        length = 0
+        async for rows in poller.client.iterate(
+            str(level), filter=self._filter(part, needs), after_id=after, parent=part.parent
+        ):
+            self._learn_lengths(length, len(rows))
+            length = len(rows)
             done.requests += 1
             done.rows += len(rows)
-            ids = [str(row["id"]) for row in rows if row.get("id")]
+            ids = {row["id"] for row in rows if isinstance(row.get("id"), str)}
             last = max(ids, default=None)
-            noticed = await poller.absorb(
-                level, rows, needs, source="sweep", cursor=(poller.site, name, {"after": last or after})
+            progress = {"after": last or after, "read": wanted}
+            taken = await poller.taking.take(
+                level,
+                [row for row in rows if keep(row)],
+                needs,
+                source=purpose,
+                cursor=(poller.site, name, progress) if by_id else None,
+                also=projects,
             )
-            done.changes += noticed.changes
-            # The list's end leaves the range open, so that a gap behind the last row is seen too.
-            done.gone += await self._missing(level, after, last, set(ids), project)
+            done.changes += taken.changes
+            if not by_id:
+                listed |= ids
+                continue
+            if last is not None:
+                await self._missing(part, needs, (after, last), ids, done)
             after = last or after
-            if last is None:
-                break
-        done.gone += await self._missing(level, after, None, set(), project)
+        # The list's end leaves the range open, so that a gap behind the last row is seen too.
+        await self._missing(part, needs, (after if by_id else None, None), listed, done)
+        now = poller.clock.now()
+        await poller.store.write(lambda connection: save_cursor(connection, poller.site, name, {}, now))
 
-        def forget(connection: Any) -> None:
-            save_cursor(connection, poller.site, name, {}, poller.clock.now())
+    def _filter(self, part: Part, needs: Needs) -> Filter:
+        dialect = self._poller.client.dialect
+        conditions = []
+        if part.project is not None and part.parent is None:
+            conditions.append(identified("parents.project", part.project, dialect))
+        if part.level is Level.JOB and needs.jobs_since is not None and needs.jobs_since > EPOCH:
+            conditions.append(since("created", needs.jobs_since, dialect))
+        return where(*conditions)
 
-        await poller.store.write(forget)
+    def _learn_lengths(self, before: int, now: int) -> None:
+        """A page that is followed by an empty one was not cut."""
+        if before and not now:
+            self._poller.uncut = max(self._poller.uncut, before)
 
     async def _missing(
-        self, level: Level, after: str | None, last: str | None, listed: set[str], project: str | None
-    ) -> int:
+        self, part: Part, needs: Needs, span: tuple[str | None, str | None], listed: set[str], done: Swept
+    ) -> None:
         """What the mirror has in this range and the list has not: asked for one by one, then marked."""
-        poller = self._poller
+        poller, level = self._poller, part.level
+        if level is Level.JOB:
+            return
         known = await poller.store.read(
-            lambda connection: ids_between(connection, poller.site, level, after, last, project)
+            lambda connection: ids_between(connection, poller.site, level, *span, part.project)
         )
         absent = [NodeKey(poller.site, level, ident) for ident in known if ident not in listed]
         if not absent:
-            return 0
-        lost = await poller.reading.presence(absent)
-        now, route = poller.clock.now(), poller.route
-        await poller.store.write(
-            lambda connection: notice(connection, [], route=route, source="sweep", now=now, lost=lost)
-        )
-        return len(lost)
-
-    async def _finish(self, level: Level, needs: Needs, only: frozenset[str] | None) -> None:
-        now, before = self._poller.clock.now(), await self.baseline(level)
-        swept = before.swept if only is not None and before.swept is not None else now
-        whole = (
-            level is Level.PROJECT or (needs.all_projects and only is None) or (before.everything and only is not None)
-        )
-        projects = None if whole else sorted(self._poller.projects.allowed | (before.projects if only else NONE))
-        value: Mapping[str, Any] = {"swept": swept.isoformat(), "projects": projects}
-        name = _fact(self._poller.site, level)
-        await self._poller.store.write(lambda connection: save_fact(connection, name, value, now))
-
-
-def _fact(site: str, level: Level) -> str:
-    return f"baseline/{site}/{level}"
+            return
+        asked = await poller.taking.call_roll(absent, needs, source="sweep")
+        done.requests += asked.requests
+        done.gone += len(asked.lost)
+        if not asked.believed:
+            done.doubts = f"the list of {level}s leaves out {len(absent)} that are still there: it is not believed"
+            log.warning("sweep.doubts", site=poller.site, level=str(level), absent=len(absent))

@@ -1,52 +1,28 @@
-"""Watching one site: probe, baseline, rounds of polls, sweeps; and how well that goes."""
+"""Watching one site: probe, baseline, rounds of polls, sweeps. Trouble is shown and waited out; it loses nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
 
 import structlog
 
-from flyball.clients.flywheel.dialect import Dialect
-from flyball.clients.flywheel.probe import probe
-from flyball.ledger.mirror import everything
-from flyball.ledger.noticing import load_fact, save_fact
-from flyball.model.errors import Refused, SiteError, Transient
+from flyball.model.errors import SiteError, Transient
 from flyball.model.levels import Level
+from flyball.triggers.canary import Canary
+from flyball.triggers.freshness import Freshness
+from flyball.triggers.listing import Listing
 from flyball.triggers.needs import Needs
 from flyball.triggers.poller import Poller, Round
-from flyball.triggers.sweep import Sweeper
+from flyball.triggers.rounds import Rounds
+from flyball.triggers.schedule import interval
+from flyball.triggers.silent import SilentJobs
+from flyball.triggers.weather import Weather, advice_on
 
 log = structlog.get_logger()
-LONGEST_PAUSE = 300.0  # seconds between rounds of a site that does not answer
-REPROBE = 20  # rounds between probes while something is unproved
-
-
-@dataclass(slots=True)
-class Weather:
-    """How watching goes, for `/status` and `/readyz`.
-
-    Attributes:
-        polls: rounds that went through.
-        last_poll: when the last one ended.
-        error: what is wrong now, for people; None when nothing is.
-        failures: rounds in a row that failed.
-        sweeping: the level being swept, None when none is.
-    """
-
-    polls: int = 0
-    last_poll: datetime | None = None
-    last_requests: int = 0
-    rows: int = 0
-    changes: int = 0
-    error: str | None = None
-    failures: int = 0
-    sweeping: str | None = None
-    findings: tuple[str, ...] = ()
-    ready_levels: set[Level] = field(default_factory=set)
+LONGEST_PAUSE = 300.0  # seconds between tries of a site that does not answer
+BLIND_SWEEP = timedelta(minutes=15)  # between sweeps of a site that does not let itself be asked for changes
 
 
 class Watch:
@@ -54,7 +30,7 @@ class Watch:
 
     Args:
         poller: of the site.
-        needs: what the rules need; may be replaced by `use`.
+        needs: what the rules need; replaced by `use`.
         every: time between rounds.
         sweep_every: time between sweeps.
         advice: what to check when the site cannot be reached (its address).
@@ -80,11 +56,16 @@ class Watch:
         self.weather = Weather()
         self._advice = advice
         self._changed = changed
-        self._met = met
-        self._sweeper = Sweeper(poller)
-        self._probed = False
-        self._covered: frozenset[str] = frozenset()
+        self._wait = 0.0  # seconds that the site asked for
+        self._canary = Canary(poller, met)
+        self._fresh = Freshness(needs.streams)
+        self._listing = Listing(poller, self._fresh, self.weather)
+        self._silent = SilentJobs(poller)
+        self._rounds = Rounds(
+            poller, self._fresh, every.total_seconds(), trouble=self._trouble, refused=self._canary.refused
+        )
         self._wake = asyncio.Event()
+        poller.taking.changed = self._noticed
 
     @property
     def site(self) -> str:
@@ -95,18 +76,34 @@ class Watch:
         """Start the next round at once."""
         self._wake.set()
 
-    def ready_for(self, levels: set[Level]) -> bool:
-        """Whether every one of these levels was listed to the end once."""
-        return levels <= self.weather.ready_levels
+    def use(self, needs: Needs) -> None:
+        """Watch for other rules from now on; what they need beyond the old ones is listed before they decide."""
+        self.needs = needs
+        self.poller.projects.fit(needs)
+        self._fresh.renew(needs.streams)
+        self._listing.renew()
+        self.poll_now()
+
+    def ready_for(self, levels: Iterable[Level]) -> bool:
+        """Whether these levels were listed to the end, and are up to date."""
+        return self._fresh.covers(levels)
+
+    # --- loops
 
     async def run(self) -> None:
-        """Watch until cancelled. Errors of the site are shown and waited out; nothing is lost by them."""
+        """Watch until cancelled."""
+        timer = interval(self.every, self.poller.clock.now())
+        every = self.every.total_seconds()
         while True:
             self._wake.clear()
             await self.once()
-            pause = self.every.total_seconds()
-            if self.weather.failures:
-                pause = min(LONGEST_PAUSE, max(1.0, pause) * 2 ** min(self.weather.failures - 1, 8))
+            now = self.poller.clock.now()
+            # Counted from the start, so that slow rounds neither pile up nor put the later ones off.
+            due = timer.after(None, now + timedelta(microseconds=1))
+            pause = every if due is None else min(every, (due - now).total_seconds())
+            failures = self.weather.failures
+            if failures:
+                pause = max(min(LONGEST_PAUSE, max(1.0, every) * 2 ** min(failures - 1, 8)), self._wait)
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -121,113 +118,60 @@ class Watch:
             await asyncio.sleep(min(60.0, self.sweep_every.total_seconds() / 2))
 
     async def once(self) -> bool:
-        """One round, with probe and baseline where they are due; False when the site did not let it through."""
-        weather = self.weather
+        """One round, with probe and baseline where they are due; False when not all could be read."""
+        weather, total = self.weather, Round()
+        weather.troubles.clear()
         try:
-            await self._probe()
-            await self._prepare()
-            total = await self._round()
+            await self._canary.sing()
+            weather.findings = self._canary.findings
+            await self._listing.prepare(self.needs, lambda level, error: self._trouble(f"list of {level}", error))
+            total = await self._rounds.go(self.needs)
+            total.requests += await self._silent.look(self.needs)
         except SiteError as error:
-            weather.failures += 1
-            weather.error = self._say(error)
-            log.warning("site.unreachable", site=self.site, error=weather.error, failures=weather.failures)
-            return False
-        weather.polls += 1
-        weather.failures = 0
-        weather.error = None
-        weather.last_poll = self.poller.clock.now()
-        weather.last_requests = total.requests
+            self._fail(error)
+        else:
+            weather.failures, self._wait = 0, 0.0
+        self._canary.saw(total.changes)
+        weather.take(total.requests, total.rows, total.changes)
+        weather.show((*self._listing.doubts.values(), *self._blindness()))
         if total.changes:
             log.info("poll.changes", site=self.site, changes=total.changes, requests=total.requests)
-            self._changed()
+        if weather.failures or weather.troubles:
+            return False
+        weather.polls += 1
+        weather.last_poll = self.poller.clock.now()
         return True
 
     async def sweep_if_due(self) -> None:
         """Go through every level whose last sweep is too long ago."""
-        now = self.poller.clock.now()
+        every = min(self.sweep_every, BLIND_SWEEP) if self._rounds.blind else self.sweep_every
         try:
-            for level in self.needs.streams:
-                last = (await self._sweeper.baseline(level)).swept
-                if last is not None and last + self.sweep_every <= now:
-                    await self._sweep_level(level)
+            await self._listing.sweep_if_due(self.needs, every)
         except SiteError as error:
             log.warning("sweep.broken", site=self.site, error=str(error))
 
-    def _say(self, error: SiteError) -> str:
-        if isinstance(error, Refused) and error.status in (401, 402):
-            return f"{error}; check the API key of site {self.site!r} ({self._advice})"
-        if isinstance(error, Transient):
-            return f"{error}; check that {self._advice} is right and reachable"
-        return str(error)
+    # --- what happens
 
-    async def _probe(self) -> None:
-        client, name = self.poller.client, f"dialect/{self.site}"
-        again = client.dialect.unproved and self.weather.polls % REPROBE == REPROBE - 1
-        if self._probed and not again:
-            return
-        known = await self.poller.store.read(lambda connection: load_fact(connection, name))
-        if known is not None and not self._probed:
-            client.dialect = Dialect.from_json(known)
-        client.dialect = dialect = await probe(client)
-        if not self._probed and self._met is not None:
-            await self._met()
-        self._probed = True
-        if dialect.findings != self.weather.findings:
-            self.weather.findings = dialect.findings
-            for finding in dialect.findings:
-                log.warning("site.differs", site=self.site, finding=finding)
-        now = self.poller.clock.now()
-        await self.poller.store.write(lambda connection: save_fact(connection, name, dialect.to_json(), now))
+    def _noticed(self, level: Level, source: str) -> None:
+        """A page brought something: what lies below has to be read before anything is decided on it."""
+        if source == "poll":
+            self._fresh.rounds.brought(level, self._rounds.to_come)
+        elif source == "sweep":
+            self._fresh.sweeps.brought(level, self._listing.sweeping)
+        self._changed()
 
-    async def _prepare(self) -> None:
-        """Cursors first, then the baseline: what changes while it is listed is seen by the polls."""
-        await self._know_projects()
-        await self._start_streams()
-        allowed = self.poller.projects.allowed
-        for level in self.needs.streams:
-            if level in self.weather.ready_levels and not self._new_projects():
-                continue
-            lacking = (await self._sweeper.baseline(level)).lacks(allowed, all_projects=self.needs.all_projects)
-            if lacking is None or (lacking and level is not Level.PROJECT):
-                await self._sweep_level(level, only=lacking)
-                if level is Level.PROJECT:
-                    await self._start_streams()  # jobs are watched by project on some sites
-            self.weather.ready_levels.add(level)
-        self._covered = frozenset(allowed)
+    def _trouble(self, name: str, error: SiteError) -> None:
+        self.weather.troubles[name] = advice_on(error, self.site, self._advice)
 
-    def _new_projects(self) -> bool:
-        return not self._covered >= self.poller.projects.allowed
+    def _fail(self, error: SiteError) -> None:
+        """The site as a whole could not be read."""
+        weather = self.weather
+        weather.failures += 1
+        self._trouble("site", error)
+        self._wait = error.wait or 0.0 if isinstance(error, Transient) else 0.0
+        self._fresh.rounds.behind |= set(self.needs.streams)
+        log.warning("site.unreachable", site=self.site, error=str(error), failures=weather.failures)
 
-    async def _start_streams(self) -> None:
-        for stream in self.poller.streams(self.needs):
-            await self.poller.start(stream)
-
-    async def _know_projects(self) -> None:
-        if self.poller.projects.known:
-            return
-
-        def load(connection: Any) -> list[dict[str, Any]]:
-            return [{**node.doc, "id": node.id} for node in everything(connection, self.site, Level.PROJECT)]
-
-        self.poller.projects.learn(await self.poller.store.read(load), self.needs)
-
-    async def _round(self) -> Round:
-        total = Round()
-        for stream in self.poller.streams(self.needs):
-            done = await self.poller.poll(stream, self.needs)
-            total.requests += done.requests
-            total.rows += done.rows
-            total.changes += done.changes
-            self.weather.rows += done.rows
-            self.weather.changes += done.changes
-        return total
-
-    async def _sweep_level(self, level: Level, *, only: frozenset[str] | None = None) -> None:
-        self.weather.sweeping = str(level)
-        try:
-            done = await self._sweeper.sweep(level, self.needs, only=only)
-        finally:
-            self.weather.sweeping = None
-        log.info("sweep.done", site=self.site, level=str(level), rows=done.rows, changes=done.changes, gone=done.gone)
-        if done.changes or done.gone:
-            self._changed()
+    def _blindness(self) -> list[str]:
+        levels = ", ".join(sorted(map(str, self._rounds.blind)))
+        return [f"changes of {levels} cannot be asked for on this site: sweeps bring them"] if levels else []

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -13,13 +16,15 @@ from flyball.effects.port import Hands, Kinds
 from flyball.ledger.acting import finish, next_effect, recover, take
 from flyball.ledger.limiting import Caps
 from flyball.ledger.noticing import Route
-from flyball.model.effect import Effect, EffectState, Outcome, Report
+from flyball.model.effect import Blame, Effect, EffectState, Outcome, Report
+from flyball.model.errors import FlyballError, Stopping
 from flyball.model.ports import Clock, Store
 from flyball.rules.rule import Retry
-from flyball.workers.attempt import attempt, shielded
-from flyball.workers.retry import delay, exhausted
+from flyball.workers.attempt import Mask, attempt, or_else, shielded
+from flyball.workers.retry import WEATHER_FIRST, WEATHER_LONGEST, delay, exhausted, obeyed
 
 log = structlog.get_logger()
+LONGEST_PAUSE = 30.0  # seconds between tries to write an outcome while the ledger cannot be written
 
 
 @dataclass(slots=True)
@@ -38,10 +43,17 @@ class Crew:
         kinds: the effect kinds.
         hands: site → what an attempt may use; `now` is filled in for each.
         route: which looks follow from our own changes.
-        caps: rule → limits, for the rules that are loaded.
+        at_once: attempts under way at the most, for each site: a dead site holds up no other.
+        observe: told of each attempt: effect, report, seconds.
+        looked: called after each attempt (new looks may be due).
+        mask: takes secrets out of error texts.
+        pause: seconds before an outcome that could not be written is written again, doubling.
+
+    Attributes:
+        caps: rule → what it may do, for the rules that are loaded.
         retries: rule → its own retry rule.
-        at_once: attempts under way at the most.
-        looked: called after each batch (new looks may be due).
+        under_way: the effects that are being carried out, by id.
+        idle: set while there are none.
     """
 
     def __init__(
@@ -55,6 +67,8 @@ class Crew:
         at_once: int,
         observe: Callable[[Effect, Report, float], None],
         looked: Callable[[], None],
+        mask: Mask | None = None,
+        pause: float = 0.2,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -66,6 +80,8 @@ class Crew:
         self._at_once = at_once
         self._observe = observe
         self._looked = looked
+        self._mask = mask
+        self._pause = pause
         self.under_way: dict[str, Effect] = {}
         self.idle = asyncio.Event()
         self.idle.set()
@@ -76,10 +92,14 @@ class Crew:
         """The sites that effects are carried out on."""
         return self._hands.keys()
 
-    async def recover(self, wait: float) -> int:
-        """Close the attempts that a killed daemon left open."""
+    async def recover(self, wait: float = 0.0) -> int:
+        """Close the attempts that a killed daemon left open; how many there were.
+
+        Each site is asked after its own `unclear_wait`, and no earlier than `wait` seconds from now.
+        """
         now = self._clock.now()
-        found = await self._store.write(lambda connection: recover(connection, now, wait))
+        waits = {site: max(wait, hands.unclear_wait[0]) for site, hands in self._hands.items()}
+        found = await self._store.write(lambda connection: recover(connection, now, waits))
         if found:
             log.warning("attempts.unclear", effects=found, reason="the daemon ended before the answers")
         return found
@@ -89,12 +109,28 @@ class Crew:
         return await self._store.read(lambda connection: next_effect(connection, self.sites))
 
     async def step(self, tasks: asyncio.TaskGroup) -> int:
-        """Take what is due, as far as there is room, and start the attempts; the number started."""
-        room = self._at_once - len(self.under_way)
-        if room <= 0:
+        """Take what is due, as far as there is room, and start the attempts; the number started.
+
+        A ledger that cannot be written just now starts nothing: whatever is due stays due.
+        """
+        busy: dict[str, int] = dict.fromkeys(self.sites, 0)
+        for effect in self.under_way.values():
+            busy[effect.site] = busy.get(effect.site, 0) + 1
+        rooms = {site: self._at_once - number for site, number in busy.items() if number < self._at_once}
+        if not rooms:
             return 0
-        now, caps, sites = self._clock.now(), self.caps, list(self.sites)
-        taken = await self._store.write(lambda connection: take(connection, now, room, sites, caps))
+        now, caps = self._clock.now(), self.caps
+
+        def work(connection: Any) -> list[Effect]:
+            return [one for site, room in rooms.items() for one in take(connection, now, room, [site], caps)]
+
+        try:
+            taken = await self._store.write(work)
+        except Stopping:
+            return 0
+        except FlyballError as error:
+            log.warning("effects.not_taken", reason=self._masked(error))
+            return 0
         for effect in taken:
             self.under_way[effect.id] = effect
             self.idle.clear()
@@ -103,47 +139,88 @@ class Crew:
 
     async def _carry_out(self, effect: Effect) -> None:
         started = self._clock.monotonic()
-        report = Report(Outcome.CANCELLED, error="the daemon is stopping")
+        hands = replace(self._hands[effect.site], now=self._clock.now())
+        hurry = asyncio.Event()
         try:
-            hands = replace(self._hands[effect.site], now=self._clock.now())
-            report = await attempt(effect, self._kinds, hands)
+            report = await attempt(effect, self._kinds, hands, mask=self._mask)
         except asyncio.CancelledError:
+            hurry.set()
             report = Report(Outcome.UNKNOWN, error="stopped before the answer", wait=hands.unclear_wait[0])
+            await shielded(lambda: self._end(effect, report, self._clock.monotonic() - started, hurry))
             raise
-        finally:
-            await shielded(lambda: self._write(effect, report, self._clock.monotonic() - started))
+        seconds = self._clock.monotonic() - started
+        await shielded(lambda: self._end(effect, report, seconds, hurry), cancelled=hurry.set)
 
-    async def _write(self, effect: Effect, report: Report, seconds: float) -> None:
-        now, route = self._clock.now(), self.route
-        retry_in = self._retry_in(effect, report)
-        state = await self._store.write(
-            lambda connection: finish(connection, effect, report, now, retry_in=retry_in, route=route)
-        )
-        self.under_way.pop(effect.id, None)
-        if not self.under_way:
-            self.idle.set()
-        self._note(effect, report, state, seconds)
+    async def _end(self, effect: Effect, report: Report, seconds: float, hurry: asyncio.Event) -> None:
+        report, retry_in = self._judged(effect, report)
+        try:
+            state = await self._write(effect, report, retry_in, hurry)
+        finally:
+            self.under_way.pop(effect.id, None)
+            if not self.under_way:
+                self.idle.set()
+        if state is not None:
+            self._note(effect, report, state, seconds)
         self._looked()
 
-    def _retry_in(self, effect: Effect, report: Report) -> float | None:
+    async def _write(
+        self, effect: Effect, report: Report, retry_in: float | None, hurry: asyncio.Event
+    ) -> EffectState | None:
+        """Write the outcome, as often as it takes. None: it cannot be written and we are stopping; the attempt stays
+        open in the ledger, and the next start asks the site.
+        """
+        pause = self._pause
+
+        async def write(report: Report) -> EffectState:
+            work = partial(
+                finish, effect=effect, report=report, now=self._clock.now(), retry_in=retry_in, route=self.route
+            )
+            return await self._store.write(work)
+
+        while True:
+            try:
+                return await or_else(write, report, effect)
+            except FlyballError as error:
+                given_up = isinstance(error, Stopping) or hurry.is_set()
+                log.warning("effect.unwritten", effect=effect.id, reason=self._masked(error), given_up=given_up)
+                if given_up:
+                    return None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await hurry.wait()
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _judged(self, effect: Effect, report: Report) -> tuple[Report, float | None]:
+        """The report with its final blame, and in how many seconds to try again; None: the effect is given up.
+
+        Failures of the site as a whole count only where the rule says how often to try: a site that is away for a day
+        must lose nothing. What may have been carried out is never given up before the site was asked.
+        """
+        if report.outcome is not Outcome.TRANSIENT:
+            return report, None
         retry = self.retries.get(effect.rule)
-        attempts = effect.attempts
-        if retry is None:
-            if exhausted(attempts):
-                return None
-            pause = delay(attempts, key=effect.once_key)
+        if report.blame is Blame.SITE and retry is not None:
+            report = replace(report, blame=Blame.REQUEST)
+        if report.blame is not Blame.REQUEST:
+            pause = delay(effect.attempts, first=WEATHER_FIRST, longest=WEATHER_LONGEST, key=effect.once_key)
         else:
-            if exhausted(attempts, retry.attempts):
-                return None
-            first, longest = retry.first.total_seconds(), retry.longest.total_seconds()
-            pause = delay(attempts, first=first, longest=longest, key=effect.once_key)
-        return pause if report.wait is None else max(report.wait, min(pause, report.wait + 5.0))
+            failures = effect.failures + 1
+            given_up = exhausted(failures) if retry is None else exhausted(failures, retry.attempts)
+            if given_up and not effect.unclear:
+                return report, None
+            pause = _pause_of(retry, failures, effect.once_key)
+        if report.wait is not None:
+            pause = obeyed(report.wait, attempt=effect.attempts, key=effect.once_key)
+        return report, pause
+
+    def _masked(self, error: Exception) -> str:
+        return str(error) if self._mask is None else self._mask(str(error))
 
     def _note(self, effect: Effect, report: Report, state: EffectState, seconds: float) -> None:
         key = (effect.kind, str(report.outcome))
         self.tally.attempts[key] = self.tally.attempts.get(key, 0) + 1
         self._observe(effect, report, seconds)
-        say = log.info if state in (EffectState.DONE, EffectState.CANCELLED) else log.warning
+        say = log.warning if report.error or state is EffectState.FAILED else log.info
         say(
             "effect.attempt",
             effect=effect.id,
@@ -156,3 +233,10 @@ class Crew:
             error=report.error,
             seconds=round(seconds, 3),
         )
+
+
+def _pause_of(retry: Retry | None, failures: int, key: str) -> float:
+    if retry is None:
+        return delay(failures, key=key)
+    first, longest = retry.first.total_seconds(), retry.longest.total_seconds()
+    return delay(failures, first=first, longest=longest, key=key)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flyball.clients.flywheel.client import OWN, FlywheelClient
 from flyball.clients.flywheel.dialect import JobsAccess
-from flyball.clients.flywheel.filters import equals, where
+from flyball.clients.flywheel.filters import equals, identified, where
 from flyball.model.errors import Refused
 
 Json = Mapping[str, Any]
@@ -47,6 +47,10 @@ class SiteHands:
         """Create an analysis with a job."""
         return await self._client.launch_analysis(level, ident, body)
 
+    async def launched(self, ident: str) -> tuple[str | None, dict[str, Any] | None]:
+        """The analysis and the job behind the id that a launch answered."""
+        return await self._client.launched(ident)
+
     async def add_job(self, body: Json) -> str:
         """Run a utility gear."""
         return await self._client.add_job(body)
@@ -60,21 +64,28 @@ class SiteHands:
         within = None if project is None else ("project", project)
         return await self._client.find_jobs_by_tag(tag, within=within, fresh=fresh)
 
-    async def gear_jobs(self, gear: str, *, project: str | None) -> list[dict[str, Any]]:
-        """Jobs of one gear, as far as this key may list them, with config."""
+    async def gear_jobs(self, gear: str, *, project: str | None, destination: str) -> list[dict[str, Any]]:
+        """Jobs of one gear, as far as this key may list them, with config.
+
+        Only those on the destination are asked for where the probe saw how this site writes its id; else all are
+        given, for the caller to choose from.
+        """
+        dialect = self._client.dialect
         chosen = where(equals("gear_info.name", gear))
-        access = self._client.dialect.jobs
+        if dialect.string_ids is not None:
+            chosen = where(equals("gear_info.name", gear), identified("destination.id", destination, dialect))
         parent = None
-        if access is JobsAccess.PROJECTS and project is not None:
+        if dialect.jobs is JobsAccess.PROJECTS and project is not None:
             parent = ("project", project)
-        elif access is JobsAccess.SELF:
+        elif dialect.jobs is JobsAccess.SELF:
             parent = OWN
-        elif access is JobsAccess.NONE:
+        elif dialect.jobs is JobsAccess.NONE:
             return []
         found: list[dict[str, Any]] = []
         try:
             async for rows in self._client.iterate("job", filter=chosen, parent=parent, with_config=True):
                 found.extend(rows)
-        except Refused:
-            return found
+        except Refused as error:
+            if error.status != 403:
+                raise
         return found

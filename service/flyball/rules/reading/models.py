@@ -246,10 +246,16 @@ class CutForm(Form):
     worse: Literal["higher", "lower"] | None = Field(
         default=None, description="The bad direction; may be left out for MRIQC's own metrics."
     )
-    warn: float | str | None = Field(default=None, description="Beyond this it warns.")
-    fail: float | str | None = Field(default=None, description="Beyond this it fails.")
-    within: OneOrMany[str] | None = Field(default=None, description="Peer group of a robust z.")
-    min_n: int | None = Field(default=None, description="Least size of the peer group.")
+    warn: float | str | None = Field(
+        default=None, description="Beyond this it warns: a number, or `z -3`, a robust z among peers."
+    )
+    fail: float | str | None = Field(default=None, description="Beyond this it fails: a number, or a robust z.")
+    within: OneOrMany[str] | None = Field(
+        default=None, description="Of a robust z: what peers have in common, such as `[project, acquisition.label]`."
+    )
+    min_n: Annotated[int, Field(ge=2)] | None = Field(
+        default=None, description="Of a robust z: with fewer peers nothing is known; 20 by default."
+    )
 
 
 class ChangeForm(Form):

@@ -13,6 +13,7 @@ from flyball.model.levels import HIERARCHY, Level, above, below
 from flyball.model.place import Place, Problem
 from flyball.rules.defaults import with_defaults
 from flyball.rules.keys import fingerprint
+from flyball.rules.profiles import Cut
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.doing import Doing
 from flyball.rules.reading.models import DefaultsForm, ExpectedForm, RuleForm, SelectForm
@@ -138,6 +139,7 @@ class RuleReader:
                 texts=texts.texts,
             ),
             reads=reads,
+            peers=frozenset(name for name, profile in texts.profiles.items() if profile.peered),
         )
 
     def _wrong(self, message: str, *path: str | int, key: bool = False) -> None:
@@ -287,12 +289,17 @@ class RuleReader:
             meaning["profiles"] = {
                 name: {
                     "from": profile.places,
-                    "metrics": {metric: [cut.worse, cut.warn, cut.fail] for metric, cut in profile.metrics.items()},
+                    "metrics": {metric: _meaning(cut) for metric, cut in profile.metrics.items()},
                     "per_project": [[globs.written, changes] for globs, changes in profile.per_project],
                 }
                 for name, profile in self._texts.profiles.items()
             }
         return fingerprint(meaning)[:16]
+
+
+def _meaning(cut: Cut) -> list[Any]:
+    """A metric's cut-offs, with the peer group where there is one."""
+    return [cut.worse, cut.warn, cut.fail, *((cut.within, cut.min_n) if cut.within else ())]
 
 
 def _expected(form: ExpectedForm) -> Expected:

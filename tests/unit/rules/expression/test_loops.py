@@ -53,6 +53,7 @@ from flyball.rules.expression.values import Unknown
         ("len([f for f in acquisition.files if f.info.snr < 1]) > 2", "no"),
         ("3 > len([f for f in acquisition.files if f.info.snr < 1])", "yes"),
         ("len([f for f in acquisition.files if f.info.snr < 1]) == 7", "no"),
+        ("len([f for f in acquisition.files if f.info.snr < 1]) == 1.5", "no"),
         ("len([f for f in acquisition.files if f.info.snr < 1]) != 7", "yes"),
         ("len([f for f in acquisition.files if f.info.snr < 1]) == 1", "unknown"),
         ("len([f for f in acquisition.files if f.info.snr < 1]) == 'a'", "unknown"),

@@ -1,0 +1,51 @@
+"""`python -m bench [CASE …] [--size N] [--whole] [--no-save]`: measures, shows, keeps."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+
+from bench import effects, memory, polls, qc, reaction, rules
+from bench.page import keep, machine, show
+from bench.result import Options, Result
+
+CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
+    "qc": (qc.run, "size: acquisitions"),
+    "effects": (effects.run, "size: effects"),
+    "polls": (polls.run, "size: sessions"),
+    "reaction": (reaction.run, "size: changes"),
+    "memory": (memory.run, "size: sessions"),
+    "rules": (rules.run, "size: rules"),
+}
+
+
+def main() -> None:
+    """Run the cases that are named, or all."""
+    about = "; ".join(f"{name} ({size})" for name, (_, size) in CASES.items())
+    parser = argparse.ArgumentParser(prog="bench", description=f"Cases: {about}.")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="default: all of them, in about four minutes")
+    parser.add_argument("--size", type=int, help="how large; goes with one case")
+    parser.add_argument(
+        "--whole", action="store_true", help="qc: the SDK's script goes through everything (12 minutes)"
+    )
+    parser.add_argument("--no-save", action="store_true", help="leave docs/performance.md as it is")
+    given = parser.parse_args()
+    if unknown := [name for name in given.cases if name not in CASES]:
+        parser.error(f"there is no case {unknown[0]!r}; there are {', '.join(CASES)}")
+    if given.size is not None and len(given.cases) != 1:
+        parser.error("--size goes with one case")
+    console = Console(highlight=False)
+    console.print(machine(), style="dim")
+    for name in given.cases or CASES:
+        began = time.monotonic()
+        result = CASES[name][0](Options(given.size, given.whole))
+        show(console, name, result, time.monotonic() - began)
+        if not given.no_save:
+            keep(name, result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Rounds of polls: what one costs when nothing changed, and when a thousand acquisitions did."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import uvloop
+
+from bench.lab import COMPLETE, QC, lab
+from bench.processes import SiteProcess, folder, site
+from bench.result import Options, Result, held, short
+from support.lab import opened
+
+SIZES = (1000, 10_000)
+CHANGED = 1000
+
+
+def run(options: Options) -> Result:
+    """The daemon in this process, the site in another."""
+    rows = []
+    for sessions in [options.size] if options.size else SIZES:
+        with site(sessions, scans=1, poor=0.1) as box, folder() as work:
+            config = lab(work, box.key, QC + COMPLETE)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                rows += runner.run(rounds(config, box, sessions))
+    return Result(
+        ("sessions", "round", "requests", "until read", "until decided", "aim"),
+        rows,
+        (
+            "Streams: projects, subjects, sessions, acquisitions, files. No latency.",
+            "`changed`: the MRIQC reports of a thousand acquisitions were replaced, which moves acquisition and file.",
+            "`again`: the round after it. It reads once more what changed in the last two minutes (`poll.overlap`).",
+        ),
+    )
+
+
+async def rounds(config: Path, box: SiteProcess, sessions: int) -> list[list[str]]:
+    """A first run, then a quiet round, one with changes, and another quiet one."""
+    rows = []
+    async with opened(config) as daemon:
+        streams = len(daemon.watches["main"].needs.streams)
+        for name in ("first", "quiet", "changed", "again"):
+            if name == "changed":
+                box.tell("renew", count=CHANGED)
+            box.tell("clear")
+            began = time.monotonic()
+            assert await daemon.look()
+            read = time.monotonic() - began
+            while await daemon.dispatcher.step():
+                pass
+            decided = time.monotonic() - began
+            requests = box.requests()
+            await daemon.run_until_idle()  # the tags
+            aim = ""
+            if name == "quiet":
+                aim = held(requests / streams, at_most=1, unit=" a stream")
+            elif name == "changed":
+                aim = held(requests / CHANGED, at_most=0.05, unit=" an acquisition")
+            rows.append([f"{sessions:,}", name, str(requests), f"{short(read)} s", f"{short(decided)} s", aim])
+    return rows
