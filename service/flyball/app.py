@@ -142,8 +142,7 @@ class Daemon:
         if self._only_look:
             self.opened = True
             return
-        wait = min((parts.settings.unclear_wait.reset for parts in self.sites.values()), default=timedelta(0))
-        await self.crew.recover(wait.total_seconds())
+        await self.crew.recover()
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
         await self.dispatcher.look_everywhere(taken.changed | startup)
         self.opened = True

@@ -12,6 +12,8 @@ from flyball.events.documents import load_documents
 from flyball.ledger.book import load_book
 from flyball.ledger.history import recorded_decision
 from flyball.ledger.mirror import everything
+from flyball.ledger.rulings import NONE as UNSAID
+from flyball.ledger.rulings import load_rulings
 from flyball.model.decision import Decision
 from flyball.model.levels import Level
 from flyball.model.node import NodeKey
@@ -33,7 +35,8 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
     document = (await store.read(lambda connection: load_documents(connection, [(rule, key)])))[0]
     if document is None:
         return None
-    decision = dispatcher.judge(rule, document, now)
+    said = await store.read(partial(load_rulings, wanted=[(rule.id, key)]))
+    decision = dispatcher.judge(rule, document, now, said.get((rule.id, key.site, key.id), UNSAID))
 
     def look(connection: Any) -> tuple[Book, Any]:
         return load_book(connection, [(decision, document)]), recorded_decision(connection, rule.id, key)
@@ -77,7 +80,12 @@ async def plan(
         for start in range(0, len(keys), PAGE):
             part = [(rule, key) for key in keys[start : start + PAGE]]
             documents = await store.read(partial(load_documents, wanted=part))
-            decisions = [dispatcher.judge(rule, document, now) for document in documents if document is not None]
+            said = await store.read(partial(load_rulings, wanted=[(rule.id, key) for _, key in part]))
+            decisions = [
+                dispatcher.judge(rule, document, now, said.get((rule.id, rule.site, document.target.id), UNSAID))
+                for document in documents
+                if document is not None
+            ]
             await _merge(store, book, decisions)
             for decision in decisions:
                 if decision.verdict is None:

@@ -30,11 +30,13 @@ import orjson
 from flyball.sandbox import Sandbox, Scenario, Site
 from flyball.sandbox.files import put_file
 from flyball.sandbox.http import Received, Requests
+from flyball.sandbox.metadata import add_tag
 from flyball.sandbox.scans import add_scan
 
 SPAN = timedelta(days=90)
 SCANS = ("T1w", "task-rest_run-01", "task-rest_run-02", "task-rest_run-03")
 POOR = ("low_snr", "high_fd")
+REVIEWED = 50  # each so-manieth scan carries a tag of people's: lists of the site are seen to show tags
 Doc = dict[str, Any]
 
 
@@ -88,7 +90,9 @@ def fill(site: Site, sessions: int, scans: int, poor: float) -> int:
             flawed = poor > 0 and int(total * poor) > int((total - 1) * poor)
             bad += flawed
             quality = "good" if not flawed else "low_snr" if label == "T1w" else next(flaws)
-            add_scan(site, session, label, quality, site.now)
+            acquisition = add_scan(site, session, label, quality, site.now)
+            if total % REVIEWED == 0:
+                add_tag(site, "acquisition", acquisition, "reviewed")
     return bad
 
 
@@ -136,7 +140,7 @@ class Control:
     async def _spoil(self, count: int, every: float) -> list[float]:
         site = self._box.site
         if not self._good:
-            self._good = [row for row in site.acquisitions.rows.values() if not row["tags"]]
+            self._good = [row for row in site.acquisitions.rows.values() if row["tags"] in ([], ["reviewed"])]
         chosen, self._good = self._good[:count], self._good[count:]
         waiting: dict[str, float] = {}
         found: list[float] = []
@@ -150,7 +154,7 @@ class Control:
                 _replace(self._box.site, acquisition, report, {**report["info"], **bad})
                 waiting[acquisition["_id"]] = time.monotonic()
                 due += every
-            for ident in [one for one in waiting if site.acquisitions.rows[one]["tags"]]:
+            for ident in [one for one in waiting if {"LOW_SNR"} & set(site.acquisitions.rows[one]["tags"])]:
                 found.append(time.monotonic() - waiting.pop(ident))
             if waiting and now - min(waiting.values()) > 30.0:
                 raise TimeoutError("a change was not acted on within 30 s")

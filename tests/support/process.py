@@ -99,9 +99,7 @@ class Program:
 
     _number = 0
 
-    def __init__(
-        self, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         Program._number += 1
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{Program._number:04}-{arguments[0].strip('-')}"
@@ -243,9 +241,7 @@ class SandboxProgram(Program):
 class DaemonProgram(Program):
     """`flyball run`, with its HTTP server on a free port."""
 
-    def __init__(
-        self, config: Path, environment: Mapping[str, str] | None = None, *, wait: bool = True
-    ) -> None:
+    def __init__(self, config: Path, environment: Mapping[str, str] | None = None, *, wait: bool = True) -> None:
         super().__init__(["--config", str(config), "run"], folder=config.parent, environment=environment)
         self._url = ""
         if wait:
@@ -276,7 +272,9 @@ class DaemonProgram(Program):
         return until(lambda: (said := self.status())["idle"] and said, seconds, "the daemon is idle", every=0.1)
 
 
-def command(*arguments: str, folder: Path, environment: Mapping[str, str] | None = None, seconds: float = 60.0) -> Program:
+def command(
+    *arguments: str, folder: Path, environment: Mapping[str, str] | None = None, seconds: float = 60.0
+) -> Program:
     """Run one command to its end; its `process.returncode`, `out` and `err` are there then."""
     with Program(arguments, folder=folder, environment=environment) as program:
         program.wait(seconds)

@@ -203,7 +203,9 @@ def expected_inputs(lab: Lab) -> dict[str, Inputs]:
 
 def expected_launches(lab: Lab) -> dict[str, Inputs]:
     """Subject id → inputs of the run that is to be launched: where nobody else has run, or is running, the same."""
-    theirs = [run for run in lab.runs if not run.ours and run.gear == RECON and run.state not in ("failed", "cancelled")]
+    theirs = [
+        run for run in lab.runs if not run.ours and run.gear == RECON and run.state not in ("failed", "cancelled")
+    ]
     return {
         subject: inputs
         for subject, inputs in expected_inputs(lab).items()

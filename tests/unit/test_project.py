@@ -16,6 +16,7 @@ from flyball.cli.main import app
 from flyball.effects.catalog import KINDS
 from flyball.model.effect import EffectState
 from flyball.rules.expression.forms import USAGES
+from flyball.rules.reading import Surroundings, read_texts
 from flyball.rules.reading.doing import KNOWN_KINDS
 from flyball.rules.reading.models import DefaultsForm, RuleForm
 
@@ -24,6 +25,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 PAPERS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 LONGEST = 400
+STATE = "What this version does, and what it does not do yet"
 NOT_OURS = {"__pycache__", "var", "dist", "build"}
 
 
@@ -145,15 +147,60 @@ def test_every_verb_is_in_the_readme() -> None:
     listed = {re.match(r"`flyball ([a-z]+)", row[0]).group(1) for row in rows(README, "Commands")}  # type: ignore[union-attr] # a row without a command fails
     verbs = set(getattr(typer.main.get_command(app), "commands", {}))
     assert listed == verbs
+    later = next(cells[2] for cells in rows(README, STATE) if cells[0] == "commands")
+    assert not {words.split()[0] for words in re.findall(r"`([a-z ]+)`", later)} & verbs
 
 
 def test_the_readme_knows_which_effects_there_are() -> None:
     """The row of effects names those that work and those that are refused."""
-    row = next(
-        row for row in rows(README, "What this version does, and what it does not do yet") if row[0] == "effects"
-    )
+    row = next(row for row in rows(README, STATE) if row[0] == "effects")
     assert set(re.findall(r"`([a-z.]+)`", row[1])) == set(KINDS)
     assert set(re.findall(r"`([a-z.]+)`", row[2])) == set(KNOWN_KINDS - KINDS.keys())
+
+
+TAGGED = "tag: {on: project, set: {A: true}}"
+
+
+@pytest.mark.parametrize(
+    ("row", "phrase", "rule"),
+    [
+        ("rules on each", "`matrix`", f"each: matrix, matrix: {{a: [1]}}, do: [{{{TAGGED}}}]"),
+        ("triggers", "`analysis`", f"each: session, trigger: [{{analysis: PASSED}}], do: [{{{TAGGED}}}]"),
+        (
+            "launches",
+            "`relaunch_failed`",
+            "each: session, do: [{launch: {gear: g, on: session, once: target, relaunch_failed: 1}}]",
+        ),
+        ("alerts", "`group_by`", "each: session, do: [{alert: {title: t, group_by: [project]}}]"),
+        ("alerts", "`wait`", "each: session, do: [{alert: {title: t, wait: 0s}}]"),
+        ("alerts", "Slack", "each: session, do: [{alert: {title: t, channel: team}}]"),
+        ("QC profiles", "robust z", f"each: file, if: \"qc('p').level == 'warn'\", do: [{{{TAGGED}}}]"),
+        (
+            "selections",
+            "`search`",
+            f"each: session, select: {{s: {{search: q, returns: session}}}}, do: [{{{TAGGED}}}]",
+        ),
+    ],
+)
+def test_what_the_readme_calls_refused_is_refused(row: str, phrase: str, rule: str) -> None:
+    """A feature stands in the column "not yet" exactly as long as a rule that uses it is refused."""
+    profile = "profiles: {p: {metrics: {tsnr: {worse: lower, warn: z -3, within: [project], min_n: 20}}}}"
+    text = f"version: 1\n{profile}\nrules: [{{id: x, {rule}}}]\n"
+    around = Surroundings(KINDS, {"main": "flywheel"}, {}, channels={"log": "log", "team": "slack"})
+    refused = any(one.id == "x" for one in read_texts({"x.yaml": text}, around).rejected)
+    cell = next(cells[2] for cells in rows(README, STATE) if cells[0] == row)
+    assert (phrase in cell) is refused
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "docs" / "rules.md"], ids=lambda path: path.name)
+def test_rule_files_on_pages_are_good(path: Path) -> None:
+    """Each rule file that a page shows is read without a complaint."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    whole = [block for block in blocks if re.match(r"version:|profiles:", block)]
+    assert whole
+    for block in whole:
+        found = read_texts({path.name: block}, Surroundings(KINDS, {"main": "flywheel"}, {}))
+        assert [str(one) for one in (*found.rejected, *found.warnings)] == []
 
 
 def test_the_rule_reference_is_complete() -> None:

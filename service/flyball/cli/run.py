@@ -66,9 +66,7 @@ async def once(lab: Lab) -> int:
         fine = await daemon.run_until_idle()
         answers = Answers(daemon)
         status = await answers.status()
-        failed = sum(
-            count for (_, outcome), count in daemon.crew.tally.attempts.items() if outcome in ("permanent", "refused")
-        )
+        failed = daemon.crew.tally.failed
     if options.json:
         say_json(status)
     else:

@@ -127,7 +127,8 @@ class Seen(Enum):
     """What one exchange says about how much the site can take."""
 
     OK = "ok"  # any answer but the ones below
-    BUSY = "busy"  # 429, 503
+    BUSY = "busy"  # 429, or a 503 that names a time (Retry-After)
+    ILL = "ill"  # 503 without one: something behind the site fails, which is not always its load
     SLOW = "slow"  # our own time-out
     LOST = "lost"  # no connection, or a broken one
 

@@ -192,9 +192,9 @@ class Transport:
             finally:
                 if self._observer is not None:
                     self._observer(request.method, request.template or request.path, status, self._clock() - begun)
-            busy = status in (429, 503)
-            asked = retry_after(response.headers, self.now()) if busy else None
-            self._pace.saw(Seen.BUSY if busy else Seen.OK, asked)
+            asked = retry_after(response.headers, self.now()) if status in (429, 503) else None
+            busy = status == 429 or asked is not None
+            self._pace.saw(Seen.BUSY if busy else Seen.ILL if status == 503 else Seen.OK, asked)
             return response
 
     async def _exchange(self, request: Request, trace: SimpleNamespace) -> Response:

@@ -93,6 +93,11 @@ def lacking(document: Document, level: Level, purpose: str) -> Because:
     return Because(f"on: {level}", "unknown", {}, note)
 
 
+def an(word: str) -> str:
+    """The word with its article."""
+    return f"{'an' if word[:1] in 'aeiou' else 'a'} {word}"
+
+
 def path_to(document: Document, level: Level) -> str:
     """Labels from the group down to `level`, joined by slashes."""
     parts: list[str] = []

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from flyball.effects.common import Entry, Params, container_json, lacking, may_reach, reads_of
+from flyball.effects.common import Entry, Params, an, container_json, lacking, may_reach, reads_of
 from flyball.effects.launching import Launching
 from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.levels import Level
@@ -217,7 +217,9 @@ class Launch(Launching):
         """Check what can be checked without the site, and compile the expressions."""
         on = Level(params.on)
         if not may_reach(compiler.each, on):
-            raise Fault(("on",), f"a rule on each {compiler.each} cannot launch on a {on}: name a level at or above it")
+            raise Fault(
+                ("on",), f"a rule on each {compiler.each} cannot launch on {an(on)}: name a level at or above it"
+            )
         if not params.inputs and params.once == "inputs" and not params.depends:
             raise Fault(("inputs",), "without file inputs nothing tells one launch from the next: add once: target")
         gear, _, version = params.gear.partition("@")

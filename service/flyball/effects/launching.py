@@ -114,17 +114,18 @@ class Launching:
         effect: Effect, hands: Hands, analyses: list[dict[str, Any]], *, is_analysis: bool
     ) -> Report | None:
         params = effect.params
+        forgotten = frozenset(params.get("forgotten", ()))
         if is_analysis:
             for analysis in analyses:
                 job = _job_of(analysis)
-                if analysis.get("id") not in hands.forgotten and equal_run(effect, analysis, job):
+                if analysis.get("id") not in forgotten and equal_run(effect, analysis, job):
                     detail = {"analysis": analysis.get("id"), **_of_job(job), "equal_run": True}
                     return Report(Outcome.ALREADY, detail)
             return None
         container = params["container"]
         project, destination = container.get("project"), container["id"]
         for job in await hands.site.gear_jobs(params["gear"], project=project, destination=destination):
-            known = job.get("id") in hands.forgotten
+            known = job.get("id") in forgotten
             if not known and is_on(job, destination) and equal_run(effect, {}, job):
                 return Report(Outcome.ALREADY, {**_of_job(job), "equal_run": True})
         return None

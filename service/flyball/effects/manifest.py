@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from flyball.effects.common import an
+
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -92,7 +94,7 @@ def _value_fault(key: str, wanted: Mapping[str, Any], value: Any) -> list[str]:
     kind = wanted.get("type")
     allowed = _TYPES.get(kind) if isinstance(kind, str) else None
     if allowed and (not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)):
-        return [f"config key {key!r} wants a {kind}, and {value!r} is none"]
+        return [f"config key {key!r} is {an(str(kind))}, and {value!r} is none"]
     choices = wanted.get("enum")
     if isinstance(choices, list) and value not in choices:
         return [f"config key {key!r} is one of {', '.join(map(repr, choices))}, not {value!r}"]

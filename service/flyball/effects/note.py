@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from flyball.effects.common import ContainerLevel, Entry, Params, container_json, lacking, may_reach, reads_of
+from flyball.effects.common import ContainerLevel, Entry, Params, an, container_json, lacking, may_reach, reads_of
 from flyball.effects.port import Hands
 from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.effect import Effect, Outcome, Report
@@ -73,7 +73,9 @@ class Note:
         """Compile the text."""
         on = Level(params.on)
         if on is Level.FILE or not may_reach(compiler.each, on):
-            raise Fault(("on",), f"a rule on each {compiler.each} cannot put a note on a {on}: name a container above")
+            raise Fault(
+                ("on",), f"a rule on each {compiler.each} cannot put a note on {an(on)}: name a container above"
+            )
         text = compiler.template(params.text, ("text",))
         return NoteEntry(self.name, index, when, reads_of(when, text), on, text)
 

@@ -83,8 +83,6 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
-        forgotten: analyses and jobs that were known when the rule's generation was raised; they do not count
-            as equal runs any more.
     """
 
     site: Site
@@ -92,7 +90,6 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
-    forgotten: frozenset[str] = frozenset()
 
 
 class Kind(EffectKind, Protocol):

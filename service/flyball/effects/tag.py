@@ -9,13 +9,14 @@ saw is stored before anything is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
-from flyball.effects.common import ContainerLevel, Entry, Params, container_json, lacking, may_reach, reads_of
+from flyball.effects.common import ContainerLevel, Entry, Params, an, container_json, lacking, may_reach, reads_of
 from flyball.effects.port import Hands
 from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.effect import Effect, Outcome, Report
@@ -94,7 +95,7 @@ class Tag:
         """Check the tags and compile their conditions."""
         on = Level(params.on)
         if not may_reach(compiler.each, on):
-            raise Fault(("on",), f"a rule on each {compiler.each} cannot tag a {on}: name a level at or above it")
+            raise Fault(("on",), f"a rule on each {compiler.each} cannot tag {an(on)}: name a level at or above it")
         conditions: list[tuple[str, Expression]] = []
         for tag, text in params.set.items():
             if not 1 <= len(tag) <= MAX_TAG or "/" in tag:
@@ -112,8 +113,7 @@ class Tag:
         container, tag = effect.params["container"], effect.params["tag"]
         level, id_ = container["level"], container["id"]
         if effect.params["operation"] == REMOVE:
-            await hands.site.remove_tag(level, id_, tag)
-            return Report(Outcome.DONE, {"mark": None, "present": False})
+            return await self._remove(effect, hands)
         absent, unclear = bool(effect.params.get("absent", False)), bool(effect.unclear)
         # A site does not say whether a file had the tag already, so files are read in any case.
         if unclear or not absent or level == Level.FILE:
@@ -131,11 +131,34 @@ class Tag:
         return Report(Outcome.ALREADY, {"mark": "ours" if unclear else "people", "present": True})
 
     @staticmethod
+    async def _remove(effect: Effect, hands: Hands) -> Report:
+        container, tag = effect.params["container"], effect.params["tag"]
+        level, id_ = container["level"], container["id"]
+        gone = Report(Outcome.DONE, {"mark": None, "present": False})
+        if effect.unclear and not effect.params.get("wanted", True):
+            # It is to be there after all. If our request was carried out, it must be set anew.
+            there = tag in await hands.site.tags(level, id_, fresh=True)
+            return Report(Outcome.SUPERSEDED, error="wanted again before it was removed") if there else gone
+        with _carried_out_perhaps():
+            await hands.site.remove_tag(level, id_, tag)
+        return gone
+
+    @staticmethod
     async def _add(level: str, id_: str, tag: str, hands: Hands) -> bool:
-        try:
+        if level != Level.FILE:
             return await hands.site.add_tag(level, id_, tag)
-        except Transient as error:
-            if level != Level.FILE or error.status == 429:
-                raise
-            # The request may be repeated without harm, but the tag may be there by now: then it is ours.
-            raise UnknownOutcome(str(error), status=error.status, site=error.site) from error
+        with _carried_out_perhaps():
+            return await hands.site.add_tag(level, id_, tag)
+
+
+@contextmanager
+def _carried_out_perhaps() -> Iterator[None]:
+    """For requests that may be repeated without harm, and whose end matters all the same: after a failure nobody knows
+    whether the tag is there, and it may be wanted otherwise before the next attempt. 429 means that nothing was done.
+    """
+    try:
+        yield
+    except Transient as error:
+        if error.status == 429:
+            raise
+        raise UnknownOutcome(str(error), status=error.status, site=error.site) from error

@@ -28,6 +28,8 @@ from flyball.ledger.deciding import (
     store_decisions,
 )
 from flyball.ledger.looking import forget_looks, owe_everywhere
+from flyball.ledger.rulings import NONE as UNSAID
+from flyball.ledger.rulings import Ruling, RulingKey, load_rulings
 from flyball.model.decision import Because, Decision, Verdict
 from flyball.model.levels import HIERARCHY, Level, above
 from flyball.model.node import Document, Target
@@ -36,7 +38,7 @@ from flyball.rules.engine import Functions, Standing, judge
 from flyball.rules.rule import Mode, Rule
 
 log = structlog.get_logger()
-BATCH = 200  # looks a transaction
+BATCH = 500  # looks a transaction
 
 
 @dataclass(slots=True)
@@ -157,10 +159,13 @@ class Dispatcher:
         if not able:
             return 0
         await self.renew_peers(able)
-        due, documents = await self._store.read(lambda connection: self._take(connection, able, now))
+        due, documents, said = await self._store.read(lambda connection: self._take(connection, able, now))
         if not due:
             return 0
-        batch = [self._decide(item, document, now) for item, document in zip(due, documents, strict=True)]
+        batch = [
+            self._decide(item, document, now, said.get((item.rule, item.key.site, item.key.id), UNSAID))
+            for item, document in zip(due, documents, strict=True)
+        ]
         stored = await self._store.write(lambda connection: store_decisions(connection, batch, now))
         for item in batch:
             self.tally.count(item.decision)
@@ -169,11 +174,14 @@ class Dispatcher:
             log.info("decisions.stored", decisions=stored.decisions, effects=stored.effects, **stored.kinds)
         return len(due)
 
-    def _take(self, connection: Any, able: Sequence[str], now: datetime) -> tuple[list[Due], list[Document | None]]:
+    def _take(
+        self, connection: Any, able: Sequence[str], now: datetime
+    ) -> tuple[list[Due], list[Document | None], dict[RulingKey, Ruling]]:
         due = due_looks(connection, now, BATCH, able)
-        return due, load_documents(connection, [(self.rules[item.rule], item.key) for item in due])
+        said = load_rulings(connection, [(item.rule, item.key) for item in due])
+        return due, load_documents(connection, [(self.rules[item.rule], item.key) for item in due]), said
 
-    def _decide(self, item: Due, document: Document | None, now: datetime) -> Decided:
+    def _decide(self, item: Due, document: Document | None, now: datetime, said: Ruling) -> Decided:
         rule = self.rules[item.rule]
         if document is None:
             decision = Decision(
@@ -184,7 +192,7 @@ class Dispatcher:
                 (Because("target", "unknown", {}, "the site has not shown it yet"),),
             )
             return Decided(item, decision, None, rule.mode)
-        return Decided(item, self.judge(rule, document, now), document, rule.mode)
+        return Decided(item, self.judge(rule, document, now, said), document, rule.mode)
 
     async def renew_peers(self, able: Sequence[str] | None = None) -> None:
         """Freeze the day's peer statistics of the sites that were read to the end, for the rules that use them."""
@@ -194,13 +202,21 @@ class Dispatcher:
             mine = [(rule, bound_of(rule, self.first_seen)) for rule in comparing if rule.site == site]
             await self._peers.renew(site, mine, self._functions, day=(now + self._skew(site)).date(), now=now)
 
-    def judge(self, rule: Rule, document: Document, now: datetime) -> Decision:
-        """What a rule makes of a document now; a rule that was never loaded is taken as seen now."""
-        record, functions = self.records.get(rule.id), self._peers.functions(self._functions, rule.site)
+    def functions_at(self, site: str) -> Functions:
+        """The extra functions of the expressions at a site, with its peer statistics."""
+        return self._peers.functions(self._functions, site)
+
+    def judge(self, rule: Rule, document: Document, now: datetime, said: Ruling = UNSAID) -> Decision:
+        """What a rule makes of a document now; a rule that was never loaded is taken as seen now.
+
+        `said` is what a person said of this rule on this target.
+        """
+        record, functions = self.records.get(rule.id), self.functions_at(rule.site)
         now += self._skew(rule.site)
         if record is None:
             return judge(rule, document, Standing(now, functions=functions), now)
-        standing = Standing(record.first_seen, record.generation, record.paused, functions)
+        generation = record.generation + said.generation
+        standing = Standing(record.first_seen, generation, record.paused, functions, said.adopted)
         decision = judge(rule, document, standing, now)
         if decision.look_again is None:
             return decision

@@ -18,7 +18,8 @@ from flyball.ledger.book import store_book
 from flyball.ledger.codec import micros, moment, pack, row_effect
 from flyball.ledger.finishing import finish
 from flyball.ledger.jobs import follow_job
-from flyball.ledger.limiting import LAUNCH, Caps, Gate, Hold, call_waiting
+from flyball.ledger.limiting import LAUNCH, PAUSED, Caps, Gate, Hold, call_waiting
+from flyball.ledger.rulings import NONE, Ruling, load_rulings
 from flyball.ledger.tables import attempts, effects
 from flyball.ledger.wanting import Present
 from flyball.model.effect import Effect, EffectState, Outcome
@@ -59,11 +60,14 @@ def take(
 
 
 def _blocked() -> Any:
-    """An earlier effect of the same lane is unfinished."""
+    """An earlier effect of the same lane is unfinished. One that a paused rule never began does not count: another
+    rule may want the same tag.
+    """
     earlier = aliased(effects)
+    parked = and_(earlier.c.state == str(EffectState.PLANNED), func.coalesce(earlier.c.held_for, "") == PAUSED)
     return (
         select(earlier.c.id)
-        .where(earlier.c.lane == effects.c.lane, earlier.c.id < effects.c.id, earlier.c.state.in_(ACTIVE))
+        .where(earlier.c.lane == effects.c.lane, earlier.c.id < effects.c.id, earlier.c.state.in_(ACTIVE), ~parked)
         .exists()
     )
 
@@ -93,11 +97,18 @@ def _sorted_out(
             _hold(connection, row, hold)
         else:
             params = present.params(effect, wanted=wanted)
+            if effect.kind == LAUNCH and (said := _said(connection, effect)).forgotten:
+                params["forgotten"] = sorted(said.forgotten)
             number = effect.attempts + 1
             begun.append(replace(effect, state=EffectState.RUNNING, attempts=number, params=params, due=None))
     _begin(connection, begun, caps, now)
     store_book(connection, present.book, now)
     return begun
+
+
+def _said(connection: Connection, effect: Effect) -> Ruling:
+    said = load_rulings(connection, [(effect.rule, effect.target.key)])
+    return said.get((effect.rule, effect.site, effect.target.id), NONE)
 
 
 def _begin(connection: Connection, begun: Sequence[Effect], caps: Mapping[str, Caps], now: datetime) -> None:
@@ -150,7 +161,7 @@ def _cancel(connection: Connection, row: Any, effect: Effect, present: Present, 
     values |= {"error": NOT_WANTED, "held_for": None, "single": None}  # it may be wished for again
     connection.execute(update(effects).where(effects.c.id == row.id).values(**values))
     if effect.kind == LAUNCH:
-        call_waiting(connection, effect.rule, now)
+        call_waiting(connection, effect.rule, now, never_sent=True)
     if effect.kind == TAG and effect.params["operation"] == ADD:
         key = (effect.site, subject_of(effect.params))
         if present.book.marks.get(key) in ("trying", "failed") and not present.book.is_wanted(*key):

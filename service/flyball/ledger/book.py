@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, delete, select
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.mirror import chunks, find, upsert
 from flyball.ledger.tables import claims, effects, marks
-from flyball.model.decision import Decision
+from flyball.model.decision import Decision, Verdict
 from flyball.model.effect import EffectState
 from flyball.model.levels import Level
 from flyball.model.node import Document, NodeKey, Target
@@ -29,7 +29,7 @@ def load_book(connection: Connection, batch: Sequence[tuple[Decision, Document |
         (decision.target.site, subject_of(wish.params))
         for decision, _ in batch
         for wish in decision.wishes
-        if wish.kind == TAG and wish.params
+        if wish.kind == TAG and wish.want is Verdict.YES  # the others touch at most what is claimed already
     }
     subjects |= {
         (claim.target.site, claim.subject)
@@ -93,12 +93,13 @@ def _load_presence(connection: Connection, book: Book, wanted: Sequence[Subject]
 def _load_tries(connection: Connection, book: Book, tried: Sequence[Subject]) -> None:
     lanes = {lane_of(site, subject): (site, subject) for site, subject in tried}
     for some in chunks(sorted(lanes)):
-        query = select(effects.c.lane, effects.c.state, effects.c.params).where(
+        query = select(effects.c.lane, effects.c.state, effects.c.held_for, effects.c.params).where(
             effects.c.lane.in_(some), effects.c.state.in_(_UNFINISHED)
         )
         for row in connection.execute(query):
             if unpack(row.params).get("operation") == ADD:
-                book.tries.setdefault(lanes[row.lane], set()).add("moving" if row.state in _MOVING else "held")
+                moving = row.state in _MOVING and row.held_for != "paused"
+                book.tries.setdefault(lanes[row.lane], set()).add("moving" if moving else "held")
 
 
 def store_book(connection: Connection, book: Book, now: datetime) -> None:

@@ -5,46 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from flyball.ledger.book import load_book, store_book
-from flyball.ledger.codec import micros, moment, pack, unpack
+from flyball.ledger.codec import micros, moment, unpack
 from flyball.ledger.limiting import call_all
 from flyball.ledger.mirror import chunks
-from flyball.ledger.planning import APPROVAL, add_effect, plan_tag
-from flyball.ledger.tables import decisions, effects, looks, rules
-from flyball.model.decision import Decision
+from flyball.ledger.planning import APPROVAL, add_effect, effect_row, plan_tag
+from flyball.ledger.recording import Decided as Decided  # noqa: PLC0414 - what is stored here is offered here
+from flyball.ledger.recording import Due as Due  # noqa: PLC0414 - likewise
+from flyball.ledger.recording import close_looks, record
+from flyball.ledger.tables import effects, looks, rules
 from flyball.model.effect import EffectState
 from flyball.model.levels import Level
-from flyball.model.node import Document, NodeKey
+from flyball.model.node import NodeKey
 from flyball.rules.claims import TAG, Book, subject_of
 from flyball.rules.engine import effects_of
-from flyball.rules.keys import fingerprint
 from flyball.rules.reconciling import untried
 from flyball.rules.rule import Mode
 
 _HELD = str(EffectState.HELD)
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A look that is due."""
-
-    rule: str
-    key: NodeKey
-    event: int | None
-    stamp: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """One decision to store, with the look that led to it."""
-
-    due: Due
-    decision: Decision
-    document: Document | None
-    mode: Mode = Mode.LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +117,9 @@ def store_decisions(connection: Connection, batch: Iterable[Decided], now: datet
     _let_go(connection, [item for item in batch if item.mode is Mode.LIVE], now)
     book = load_book(connection, [(item.decision, item.document) for item in batch])
     stored = Stored()
-    for item in batch:
-        _close_look(connection, item)
-        number = _record(connection, item, now)
+    close_looks(connection, batch)
+    wanted: list[dict[str, Any]] = []
+    for item, number in zip(batch, record(connection, batch, now), strict=True):
         stored.decisions += 1
         if item.mode is Mode.SHADOW:
             _shadow(connection, item, number, now)
@@ -145,17 +127,15 @@ def store_decisions(connection: Connection, batch: Iterable[Decided], now: datet
         holds = item.mode is Mode.APPROVE
         for planned in effects_of(item.decision, book, holds=holds):
             state = EffectState.HELD if holds and not planned.retracts else EffectState.PLANNED
-            add_effect(
-                connection,
-                planned,
-                version=item.decision.rule_version,
-                state=state,
-                decision=number,
-                now=now,
-                held_for=APPROVAL if state is EffectState.HELD else None,
+            held_for = APPROVAL if state is EffectState.HELD else None
+            version = item.decision.rule_version
+            wanted.append(
+                effect_row(planned, version=version, state=state, decision=number, now=now, held_for=held_for)
             )
             stored.effects += 1
             stored.kinds[planned.kind] = stored.kinds.get(planned.kind, 0) + 1
+    if wanted:
+        connection.execute(insert(effects), wanted)
     _give_up_held(connection, book, now)
     store_book(connection, book, now)
     return stored
@@ -201,63 +181,6 @@ def _give_up_held(connection: Connection, book: Book, now: datetime) -> None:
                 subject = subject_of(unpack(row.params))
                 untried(book, site, subject)
                 plan_tag(connection, book, site, subject, now=now)
-
-
-def _close_look(connection: Connection, item: Decided) -> None:
-    due, again = item.due, item.decision.look_again
-    where = (
-        looks.c.rule == due.rule,
-        looks.c.site == due.key.site,
-        looks.c.level == str(due.key.level),
-        looks.c.target == due.key.id,
-        looks.c.stamp == due.stamp,
-    )
-    if again is None:
-        connection.execute(delete(looks).where(*where))
-    else:
-        connection.execute(update(looks).where(*where).values(due=micros(again), urgent=False))
-
-
-def _record(connection: Connection, item: Decided, now: datetime) -> int | None:
-    """Store the decision unless it says what the last one said; its number."""
-    decision, target = item.decision, item.decision.target
-    if decision.verdict is None:
-        return None
-    because = [line.as_json() for line in decision.because]
-    wishes = [[wish.slot, str(wish.want), wish.once_key] for wish in decision.wishes]
-    digest = fingerprint([str(decision.verdict), because, wishes, decision.rule_version])
-    current = (
-        decisions.c.target == target.id,
-        decisions.c.rule == decision.rule,
-        decisions.c.current.is_(True),
-        decisions.c.site == target.site,
-        decisions.c.level == str(target.level),
-    )
-    last = connection.execute(select(decisions.c.id, decisions.c.digest).where(*current)).first()
-    if last is not None and last.digest == digest:
-        connection.execute(update(decisions).where(decisions.c.id == last.id).values(confirmed=micros(now)))
-        return int(last.id)
-    if last is not None:
-        connection.execute(update(decisions).where(*current).values(current=False))
-    result = connection.execute(
-        insert(decisions).values(
-            rule=decision.rule,
-            version=decision.rule_version,
-            site=target.site,
-            level=str(target.level),
-            target=target.id,
-            path=target.path,
-            verdict=str(decision.verdict),
-            because=pack(because),
-            digest=digest,
-            decided=micros(now),
-            confirmed=micros(now),
-            event=item.due.event,
-            current=True,
-        )
-    )
-    key = result.inserted_primary_key
-    return int(key[0]) if key else None
 
 
 def _shadow(connection: Connection, item: Decided, number: int | None, now: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +21,8 @@ from flyball.model.node import NodeKey
 from flyball.rules.claims import ADD, ALERT, TAG, Book, Claim, subject_of
 from flyball.rules.keys import whole_of
 from flyball.rules.reconciling import LEAVE
+
+_ENDS = (EffectState.DONE, EffectState.FAILED, EffectState.CANCELLED)
 
 
 def finish(
@@ -58,8 +59,10 @@ def finish(
         _after_tag(connection, effect, report, state, now, route)
     elif effect.kind == ALERT and state is EffectState.DONE:
         note_alert(connection, effect, now)
-    elif effect.kind == LAUNCH and (state in (EffectState.FAILED, EffectState.CANCELLED) or _is_over(values)):
-        call_waiting(connection, effect.rule, now)
+    elif effect.kind == LAUNCH and state in _ENDS:
+        never_sent = report.outcome in (Outcome.ALREADY, Outcome.SUPERSEDED)
+        if never_sent or state is EffectState.FAILED:
+            call_waiting(connection, effect.rule, now, never_sent=never_sent)
     return state
 
 
@@ -114,16 +117,11 @@ def _launch_columns(row: Any, report: Report, now: datetime) -> dict[str, Any]:
     return values | {"launched": row.launched if row.launched is not None else micros(now)}
 
 
-def _is_over(values: Mapping[str, Any]) -> bool:
-    """Whether a launch that ended well takes up no place among the rule's running ones."""
-    return "launched" in values and values["launched"] is None
-
-
 def _after_tag(
     connection: Connection, effect: Effect, report: Report, state: EffectState, now: datetime, route: Route
 ) -> None:
     """Whose the tag is now, and whether that is what the claims want now."""
-    if state not in (EffectState.DONE, EffectState.FAILED, EffectState.CANCELLED):
+    if state not in _ENDS:
         return
     site, subject = effect.site, subject_of(effect.params)
     container, tag = effect.params["container"], effect.params["tag"]

@@ -27,7 +27,8 @@ CANARY, LIMIT, PAUSED = "canary", "limit", "paused"
 
 _DAY = timedelta(days=1)
 _PLANNED, _HELD = str(EffectState.PLANNED), str(EffectState.HELD)
-_WAITING, _RUNNING, _DONE = str(EffectState.WAITING), str(EffectState.RUNNING), str(EffectState.DONE)
+_WAITING, _RUNNING = str(EffectState.WAITING), str(EffectState.RUNNING)
+_DONE, _FAILED = str(EffectState.DONE), str(EffectState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ class Gate:
             on_site = and_(effects.c.launched.is_not(None), _not_ended())
             count.running = self._number(*mine, or_(under_way, on_site))
         if caps.canary is not None:
-            sent = or_(under_way, effects.c.launched.is_not(None))
+            # One that failed counts as well: a gear that cannot be started must not be tried on every target.
+            sent = or_(under_way, effects.c.launched.is_not(None), effects.c.state == _FAILED)
             count.of_version = self._number(*mine, sent, effects.c.rule_version == caps.version)
         if caps.per_day is not None:
             since = micros(self._now - _DAY)
@@ -159,18 +161,20 @@ def is_retraction(row: Any) -> bool:
     return bool(params.get("operation") == REMOVE or params.get("status") == "resolved")
 
 
-def call_waiting(connection: Connection, rule: str, now: datetime) -> None:
-    """A place among a rule's launches is free: those that wait longest come again at once."""
-    query = (
-        select(effects.c.id)
-        .where(effects.c.rule == rule, effects.c.kind == LAUNCH, effects.c.state == _PLANNED)
-        .where(effects.c.held_for == LIMIT, effects.c.due > micros(now))
-        .order_by(effects.c.id)
-        .limit(CALLED_AT_ONCE)
-    )
-    ids = [row.id for row in connection.execute(query)]
+def call_waiting(connection: Connection, rule: str, now: datetime, *, never_sent: bool = False) -> None:
+    """A place among a rule's launches is free: those that wait longest come again at once.
+
+    `never_sent`: a launch that was counted turned out to be none (others ran it, nobody wants it any more). Then one
+    that a canary holds may have its turn.
+    """
+    parked = and_(effects.c.state == _PLANNED, effects.c.held_for == LIMIT, effects.c.due > micros(now))
+    if never_sent:
+        parked = or_(parked, and_(effects.c.state == _HELD, effects.c.held_for == CANARY))
+    query = select(effects.c.id).where(effects.c.rule == rule, effects.c.kind == LAUNCH, parked)
+    ids = [row.id for row in connection.execute(query.order_by(effects.c.id).limit(CALLED_AT_ONCE))]
     if ids:
-        connection.execute(update(effects).where(effects.c.id.in_(ids)).values(due=micros(now)))
+        again = {"state": _PLANNED, "due": micros(now), "held_for": None}
+        connection.execute(update(effects).where(effects.c.id.in_(ids)).values(**again))
 
 
 def call_all(connection: Connection, loaded: Iterable[str], changed: Iterable[str], now: datetime) -> None:
@@ -184,7 +188,9 @@ def call_all(connection: Connection, loaded: Iterable[str], changed: Iterable[st
     """
     values = {"due": micros(now), "error": None, "held_for": None}
     parked = (effects.c.state.in_((_PLANNED, _WAITING)), effects.c.held_for.in_((LIMIT, PAUSED)))
-    connection.execute(update(effects).where(*parked, effects.c.rule.in_(list(loaded))).values(**values))
+    stopped = {row.id for row in connection.execute(select(rules.c.id).where(rules.c.paused.is_(True)))}
+    moving = [rule for rule in loaded if rule not in stopped]
+    connection.execute(update(effects).where(*parked, effects.c.rule.in_(moving)).values(**values))
     held = (effects.c.state == _HELD, effects.c.held_for == CANARY)
     connection.execute(update(effects).where(*held, effects.c.rule.in_(list(changed))).values(**values, state=_PLANNED))
 

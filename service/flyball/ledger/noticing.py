@@ -67,6 +67,7 @@ class Noticed:
 
 
 Route = Callable[[Change], Iterable[Look]]
+About = tuple[str, str, str]  # site, level, node
 
 
 def notice(
@@ -99,9 +100,8 @@ def notice(
     own = echoes(connection, changes)
     changes = [replace(change, own=True) if change.node.key in own else change for change in changes]
     news = [change for change in changes if not (change.own or change.learned)]
-    numbers = store_events(connection, [_seen(change) for change in news], source=source, now=now)
-    led = dict(zip((change.node.key for change in news), numbers, strict=True))
-    owed: list[Owed] = [(look, led.get(change.node.key)) for change in changes for look in route(change)]
+    led = store_events(connection, [_seen(change) for change in news], source=source, now=now)
+    owed: list[Owed] = [(look, led.get(_about(change.node))) for change in changes for look in route(change)]
     asked = owe_all(connection, owed, now=now)
     if cursor is not None:
         site, stream, value = cursor
@@ -127,13 +127,19 @@ def _seen(change: Change) -> Seen:
     return Seen(node.key.site, kind, str(node.level), node.id, node.label, detail)
 
 
-def store_events(connection: Connection, seen: Sequence[Seen], *, source: str, now: datetime) -> list[int]:
-    """Store events that cannot come twice; their numbers, in order."""
+def store_events(connection: Connection, seen: Sequence[Seen], *, source: str, now: datetime) -> dict[About, int]:
+    """Store events that cannot come twice: what each is about → its number."""
     if not seen:
-        return []
-    rows = [_event(one, source, now) for one in seen]
-    statement = insert(events).returning(events.c.id, sort_by_parameter_order=True)
-    return [int(row.id) for row in connection.execute(statement, rows)]
+        return {}
+    # Numbers are asked for together with what tells the rows apart: in the order of the rows, SQLite would be given
+    # one statement a row.
+    statement = insert(events).returning(events.c.id, events.c.site, events.c.level, events.c.node)
+    stored = connection.execute(statement, [_event(one, source, now) for one in seen])
+    return {(site, level, node): number for number, site, level, node in stored}
+
+
+def _about(node: Node) -> About:
+    return node.key.site, str(node.level), node.id
 
 
 def store_event(connection: Connection, seen: Seen, *, source: str, now: datetime) -> int | None:
@@ -143,7 +149,7 @@ def store_event(connection: Connection, seen: Seen, *, source: str, now: datetim
         and connection.execute(select(events.c.id).where(events.c.dedupe == seen.dedupe)).first()
     ):
         return None
-    return store_events(connection, [seen], source=source, now=now)[0]
+    return store_events(connection, [seen], source=source, now=now)[(seen.site, seen.level, seen.node)]
 
 
 def _event(seen: Seen, source: str, now: datetime) -> dict[str, Any]:

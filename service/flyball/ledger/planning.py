@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -15,6 +16,54 @@ from flyball.rules.reconciling import settle_tag, tag_effect
 APPROVAL = "approval"
 
 
+def effect_row(
+    planned: Planned,
+    *,
+    version: str,
+    state: EffectState,
+    decision: int | None,
+    now: datetime,
+    held_for: str | None = None,
+) -> dict[str, Any]:
+    """A new effect as a row of `effects`.
+
+    Args:
+        planned: what is to be done.
+        version: the rule's.
+        state: planned (due now), held or shadow.
+        decision: number of the decision that asks for it.
+        now: the present, UTC.
+        held_for: of a held one, what it waits for.
+    """
+    stamp = micros(now)
+    target = planned.target
+    return {
+        "site": target.site,
+        "rule": planned.rule,
+        "rule_version": version,
+        "level": str(target.level),
+        "target": target.id,
+        "path": target.path,
+        "kind": planned.kind,
+        "state": str(state),
+        "once_key": planned.once_key,
+        "single": planned.once_key if planned.single and state is not EffectState.SHADOW else None,
+        "lane": planned.lane,
+        "slot": planned.slot,
+        "summary": planned.summary,
+        "params": pack(planned.params),
+        "created": stamp,
+        "updated": stamp,
+        "due": stamp if state is EffectState.PLANNED else None,
+        "held_for": held_for,
+        "attempts": 0,
+        "failures": 0,
+        "unclear": 0,
+        "looked": 0,
+        "decision": decision,
+    }
+
+
 def add_effect(
     connection: Connection,
     planned: Planned,
@@ -25,47 +74,9 @@ def add_effect(
     now: datetime,
     held_for: str | None = None,
 ) -> int:
-    """Store one effect; its number.
-
-    Args:
-        connection: of the transaction.
-        planned: what is to be done.
-        version: the rule's.
-        state: planned (due now), held or shadow.
-        decision: number of the decision that asks for it.
-        now: the present, UTC.
-        held_for: of a held one, what it waits for.
-    """
-    stamp = micros(now)
-    target = planned.target
-    result = connection.execute(
-        insert(effects).values(
-            site=target.site,
-            rule=planned.rule,
-            rule_version=version,
-            level=str(target.level),
-            target=target.id,
-            path=target.path,
-            kind=planned.kind,
-            state=str(state),
-            once_key=planned.once_key,
-            single=planned.once_key if planned.single and state is not EffectState.SHADOW else None,
-            lane=planned.lane,
-            slot=planned.slot,
-            summary=planned.summary,
-            params=pack(planned.params),
-            created=stamp,
-            updated=stamp,
-            due=stamp if state is EffectState.PLANNED else None,
-            held_for=held_for,
-            attempts=0,
-            failures=0,
-            unclear=0,
-            looked=0,
-            decision=decision,
-        )
-    )
-    key = result.inserted_primary_key
+    """Store one effect (see `effect_row`); its number."""
+    row = effect_row(planned, version=version, state=state, decision=decision, now=now, held_for=held_for)
+    key = connection.execute(insert(effects).values(**row)).inserted_primary_key
     return int(key[0]) if key else 0
 
 

@@ -1,7 +1,8 @@
-"""What of a node counts as its content: what people and scanners put there. Pure."""
+"""Fingerprints: of what is packed, and of a node's content (what people and scanners put there). Pure."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,3 +34,8 @@ _CONTENT = frozenset(
 def content_of(parents: Mapping[str, str], doc: Mapping[str, Any]) -> str:
     """Fingerprint of where a node hangs and what it holds."""
     return fingerprint([dict(parents), {key: value for key, value in doc.items() if key in _CONTENT}])
+
+
+def print_of(*parts: bytes) -> str:
+    """Fingerprint (128 bits, hex) of what is packed already."""
+    return hashlib.blake2b(b"\0".join(parts), digest_size=16).hexdigest()

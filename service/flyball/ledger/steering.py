@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,8 @@ from flyball.model.effect import EffectState
 Json = dict[str, Any]
 
 
-def _effect(connection: Connection, ident: str) -> Any:
+def effect_row(connection: Connection, ident: str) -> Any:
+    """The effect's row; LookupError when there is none."""
     row = None
     if ident.isascii() and ident.isdigit():
         row = connection.execute(select(effects).where(effects.c.id == int(ident))).first()
@@ -37,7 +39,7 @@ def _move(connection: Connection, row: Any, state: EffectState, now: datetime, *
 
 def approve(connection: Connection, ident: str, now: datetime) -> Json:
     """Let a held effect go."""
-    row = _effect(connection, ident)
+    row = effect_row(connection, ident)
     if row.state != str(EffectState.HELD):
         raise ValueError(f"effect {ident} is {row.state}; only a held one can be approved")
     return _move(connection, row, EffectState.PLANNED, now, error=None)
@@ -45,7 +47,7 @@ def approve(connection: Connection, ident: str, now: datetime) -> Json:
 
 def reject(connection: Connection, ident: str, now: datetime) -> Json:
     """Give a held effect up; the same wish does not bring it back."""
-    row = _effect(connection, ident)
+    row = effect_row(connection, ident)
     if row.state != str(EffectState.HELD):
         raise ValueError(f"effect {ident} is {row.state}; only a held one can be rejected")
     done = _move(connection, row, EffectState.CANCELLED, now, error="rejected by a person", held_for=None)
@@ -59,7 +61,7 @@ def retry(connection: Connection, ident: str, now: datetime) -> Json:
     One whose end is unclear keeps its time: the site is asked no earlier, or a request that is carried out late would
     be sent twice.
     """
-    row = _effect(connection, ident)
+    row = effect_row(connection, ident)
     if row.state not in (str(EffectState.FAILED), str(EffectState.PLANNED), str(EffectState.WAITING)):
         raise ValueError(f"effect {ident} is {row.state}; only a failed or waiting one can be tried again")
     if row.unclear:

@@ -9,6 +9,7 @@ Groups of tables:
     deciding    rules, decisions, claims            who decided what, and what each rule wants to be so
     acting      effects, attempts, marks, alerts    what was asked for, what was tried, whose a tag is
     asking      intents, facts                      what the command line asked for; small durable facts (probe, locks)
+                rulings                             what people said of one rule on one target
 """
 
 from __future__ import annotations
@@ -267,4 +268,17 @@ intents = Table(
     Column("done", BigInteger),
     Column("answer", LargeBinary),
     sqlite_autoincrement=True,
+)
+
+rulings = Table(
+    "rulings",
+    metadata,
+    Column("rule", String(128), primary_key=True),
+    Column("site", String(32), primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("adopted", Boolean, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("forgotten", LargeBinary, nullable=False),
+    Column("said", BigInteger, nullable=False),
+    Index("rulings_by_target", "target"),
 )

@@ -31,15 +31,17 @@ class Standing:
 
     Attributes:
         first_seen: when the rule was first seen, by the site's clock as far as known; bounds `since: now`.
-        generation: raised by `forget`.
+        generation: raised by `forget`, for this target.
         paused: by a person, at run time.
         functions: extra functions for the expressions (`qc` bound to the rule file's profiles).
+        adopted: a person made this target the rule's business, whatever its `since` says (`backfill`).
     """
 
     first_seen: datetime
     generation: int = 0
     paused: bool = False
     functions: Functions | None = None
+    adopted: bool = False
 
 
 def decide(
@@ -128,7 +130,7 @@ def _before(rule: Rule, document: Document, standing: Standing, now: datetime) -
     level = rule.scope.outside(scope_labels(document))
     if level is not None:
         return ended(Verdict.NO, f"scope: the {level} is out of the rule's scope", exhaustive=True)
-    if not rule.since.everything:
+    if not rule.since.everything and not standing.adopted:
         since = rule.since.date or standing.first_seen
         data_time = _data_time(document)
         if data_time is None or data_time < since:

@@ -145,7 +145,9 @@ def _withdraw(claim: Claim, book: Book) -> list[Planned]:
     book.drop_claim(claim)
     if claim.subject is not None:
         key = (claim.target.site, claim.subject)
-        if claim.over == LEAVE and not book.is_wanted(*key):
+        if book.is_wanted(*key):
+            return []
+        if claim.over == LEAVE:
             book.set_mark(*key, None)
             return []
         return [tag_effect(claim, REMOVE)] if settle_tag(book, *key) == REMOVE else []

@@ -168,7 +168,8 @@ class Rule:
         reads: every path that any of its expressions or templates reads.
         version: hash of the rule's meaning; a comment or a title does not change it.
         order: the names of `let` and `select` in the order in which they are worked out, each after those it needs.
-        peers: names of the profiles that it uses and that compare a metric with peers.
+        profiles: names of the QC profiles that it uses.
+        peers: those of them that compare a metric with peers.
     """
 
     id: str
@@ -193,6 +194,7 @@ class Rule:
     retry: Retry | None = None
     below: frozenset[Level] = frozenset()
     reads: frozenset[tuple[str, ...]] = frozenset()
+    profiles: frozenset[str] = frozenset()
     peers: frozenset[str] = frozenset()
     matrix: Mapping[str, Any] = field(default_factory=dict)
 

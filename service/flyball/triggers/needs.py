@@ -9,22 +9,10 @@ from datetime import UTC, datetime
 from flyball.clients.flywheel.dialect import Dialect
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
 from flyball.rules.rule import Rule
-from flyball.rules.selection import LISTS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ORDER = (*HIERARCHY, Level.ANALYSIS, Level.JOB)  # from the top: what is read later hangs on what was read before
 
-# What every list row of every known site carries (live19), unless the site has no such thing; of other fields a list
-# may say nothing although they are set.
-_LISTED = frozenset(
-    [
-        *("id", "label", "name", "code", "created", "modified", "timestamp", "timezone", "parents", "parent"),
-        *("type", "mimetype", "modality", "classification", "size", "version", "hash", "replaced", "origin"),
-        *("uid", "revision", "group", "project", "subject", "session", "parent_ref", "state", "gear_info"),
-        *("destination", "notes", "job", "description", "inputs"),
-        *LISTS,
-    ]
-)
 _DROPPED: Mapping[Level, frozenset[str]] = {  # by lists of 2019 (live19)
     Level.SUBJECT: frozenset({"firstname", "lastname", "sex", "race", "ethnicity"}),
     Level.SESSION: frozenset({"age"}),
@@ -95,7 +83,8 @@ def needs_of(rules: Iterable[Rule], site: str) -> Needs:
                 info.add(level)
             if whole or path[1] == "tags":
                 tags.add(level)
-            more = _DROPPED.get(level, _NONE) if whole else frozenset(path[1:2]) - _LISTED - {"info", "tags"}
+            dropped = _DROPPED.get(level, _NONE)
+            more = dropped if whole else dropped & frozenset(path[1:2])
             fields[level] = fields.get(level, _NONE) | more
     streams = tuple(level for level in ORDER if level in watched)
     fields = {level: names for level, names in fields.items() if names}

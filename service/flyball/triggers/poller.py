@@ -26,6 +26,7 @@ from flyball.model.ports import Clock, Store
 from flyball.triggers.needs import EPOCH, Needs
 from flyball.triggers.streams import Stream, streams_of
 from flyball.triggers.taking import Taking
+from flyball.triggers.window import Window
 
 log = structlog.get_logger()
 Row = dict[str, Any]
@@ -92,6 +93,7 @@ class Poller:
         self.taking = Taking(site, client, store, clock, route)
         self.uncut = 0  # the longest page that was seen to be the whole answer
         self._remembered = 0
+        self._windows: dict[str, Window] = {}
         self._ahead: set[str] = set()  # streams whose times lie ahead of the site's own clock for good
 
     @property
@@ -162,23 +164,29 @@ class Poller:
         if dialect.date_form is None or dialect.operators.get(">=") is False:
             await self._backwards(stream, reached, needs, done)
             return done
-        since = _back(self._clamp(stream, reached), self.overlap)
+        window = self._windows.setdefault(stream.name, Window(self.overlap, self.client.effective_limit() * 3 // 4))
+        asked = since = max(EPOCH, window.start(self._clamp(stream, reached), self.clock.monotonic()))
+        brought: dict[str, datetime] = {}
         limit = self.client.effective_limit()
         before: Page | None = None
         while True:
             page = await self._ask(stream, since, limit, done)
-            times = [time for row in page.rows if (time := stream.time_of(row)) is not None]
+            timed = [(str(row.get("id")), time) for row in page.rows if (time := stream.time_of(row)) is not None]
+            brought |= timed
+            times = [time for _, time in timed]
             last = max(times, default=since)
             orderly = times == sorted(times) and stream.field == "modified"
             whole = self._is_whole(page, before)
             await self._take(stream, page, needs, done, cursor=last if whole or orderly else reached)
             if whole:
                 self._judge_clock(stream, last, done)
-                return done
+                break
             if not orderly or last <= since:
-                await self._by_id(stream, since, needs, done)
-                return done
+                brought |= await self._by_id(stream, since, needs, done)
+                break
             since, limit, before = last, page.limit, page
+        window.saw(brought.items(), asked, done.newest or EPOCH, self.clock.monotonic())
+        return done
 
     async def _ask(self, stream: Stream, since: datetime, limit: int, done: Round) -> Page:
         """A page of what changed since; in smaller pieces, and at last without info, where it would be too large."""
@@ -236,8 +244,10 @@ class Poller:
             log.info("site.ahead_of_its_clock", site=self.site, stream=stream.name)
             self._ahead.add(stream.name)
 
-    async def _by_id(self, stream: Stream, since: datetime, needs: Needs, done: Round) -> None:
+    async def _by_id(self, stream: Stream, since: datetime, needs: Needs, done: Round) -> dict[str, datetime]:
         """Everything changed since, by id: where one and the same time fills a page, or the site's order is another.
+
+        Returns the rows' times.
 
         The cursor goes no further than to what was the newest time before the walk: what changes meanwhile may lie
         behind it.
@@ -246,13 +256,14 @@ class Poller:
         done.requests += 1
         dialect = self.client.dialect
         chosen = where(since_time(stream.field, since, dialect))
-        last = since
+        brought: dict[str, datetime] = {}
         async for rows in self.client.iterate(str(stream.level), filter=chosen, parent=stream.parent):
             done.requests += 1
-            times = [time for row in rows if (time := stream.time_of(row)) is not None]
-            last = max([last, *times])
+            brought |= {str(row.get("id")): time for row in rows if (time := stream.time_of(row)) is not None}
             await self._take(stream, Page(rows, 0), needs, done, cursor=None)
-        await self._advance(stream, min(last, newest) if newest is not None else last, done)
+        last = max(brought.values(), default=since)
+        await self._advance(stream, max(since, last if newest is None else min(last, newest)), done)
+        return brought
 
     async def _backwards(self, stream: Stream, reached: datetime, needs: Needs, done: Round) -> None:
         """From the newest back to the cursor, without a filter: where none was proved, or none works."""

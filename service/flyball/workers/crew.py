@@ -32,6 +32,7 @@ class Done:
     """Numbers for the status and the metrics: (kind, outcome) → attempts."""
 
     attempts: dict[tuple[str, str], int] = field(default_factory=dict)
+    failed: int = 0  # effects that ended as failed
 
 
 class Crew:
@@ -219,6 +220,7 @@ class Crew:
     def _note(self, effect: Effect, report: Report, state: EffectState, seconds: float) -> None:
         key = (effect.kind, str(report.outcome))
         self.tally.attempts[key] = self.tally.attempts.get(key, 0) + 1
+        self.tally.failed += state is EffectState.FAILED
         self._observe(effect, report, seconds)
         say = log.warning if report.error or state is EffectState.FAILED else log.info
         say(

@@ -3,7 +3,8 @@
 Concurrency starts at half the setting and grows: doubling per round trip until the first trouble, by one per round
 trip after it. A 429, a 503 or one of our own time-outs halves it, at most once a second, since the many answers of one
 burst are one piece of news; trouble again within half a minute cuts the rate too. A Retry-After stops every request to
-the site for that long. Waiting requests go in the order they came. Time comes in as two callables, so that tests run
+the site for that long. A 503 without one only halves the concurrency: it often is the trouble of single requests, and
+a site whose every tenth write fails must not be asked once a second for it. Waiting requests go in the order they came. Time comes in as two callables, so that tests run
 on a clock of their own.
 """
 
@@ -21,6 +22,7 @@ from flyball.clients.exchange import Seen
 _CUT_EVERY = 1.0  # seconds; further trouble within this time is the same trouble
 _AGAIN_WITHIN = 30.0  # seconds; trouble again within this time shows that fewer at once is not enough
 _RATE_FALL = 0.7
+_SHORTEST = 0.3  # seconds over which a rate is measured at the least
 _RATE_RISE = 1.2  # per quiet second
 _RATE_CREEP = 1.03  # the same, near the rate at which there was trouble last
 _RATE_FREE = 10_000.0  # a rate cut without a configured limit is forgotten once it has grown to this
@@ -122,6 +124,8 @@ class AdaptivePace:
         elif seen is Seen.BUSY:
             self._throttled += 1
             self._cut(now, pause=retry_after is None)
+        elif seen is Seen.ILL:
+            self._halve(now)
         elif seen is Seen.SLOW:
             self._timeouts += 1
             self._cut(now, pause=False)
@@ -241,13 +245,19 @@ class AdaptivePace:
             elif self._rate > _RATE_FREE:
                 self._rate = None
 
-    def _cut(self, now: float, *, pause: bool) -> None:
+    def _halve(self, now: float) -> bool:
+        """Fewer at once, unless that was done just now; whether it was not."""
         if now - self._cut_at < _CUT_EVERY:
-            return
-        again = now - self._cut_at < _AGAIN_WITHIN
+            return False
         self._cut_at = now
         self._untroubled = False
         self._window = max(1.0, self._window / 2)
+        return True
+
+    def _cut(self, now: float, *, pause: bool) -> None:
+        again = now - self._cut_at < _AGAIN_WITHIN
+        if not self._halve(now):
+            return
         if again:
             self._cut_rate(now)
         if pause:
@@ -256,7 +266,9 @@ class AdaptivePace:
 
     def _cut_rate(self, now: float) -> None:
         self._fill(now)
-        recent = float(max(1, sum(1 for begun in self._begun if begun > now - 1.0)))
+        # Over the time since the last pause: requests that a pause held back are no sign of a low rate.
+        since = max(now - 1.0, min(self._paused_until, now - _SHORTEST))
+        recent = max(1.0, sum(1 for begun in self._begun if begun > since) / (now - since))
         base = recent if self._rate is None else min(self._rate, recent)
         floor = 1.0 if self._rate_most is None else min(1.0, self._rate_most)
         self._rate = max(floor, base * _RATE_FALL)

@@ -200,6 +200,13 @@ async def test_a_long_retry_after_is_left_to_the_caller() -> None:
     assert notes.seen == [(Seen.BUSY, 60.0)]
 
 
+async def test_a_503_without_retry_after_is_told_apart_from_a_busy_site() -> None:
+    """Fewer at once, but no pause for the whole site."""
+    async with Server(answer(503)) as server, talking(server) as (transport, _, notes):
+        assert (await transport.send(GET)).status == 200
+    assert notes.seen == [(Seen.ILL, None), (Seen.OK, None)]
+
+
 @pytest.mark.parametrize("request_", [SET, ADD, CREATE], ids=["set", "add", "create"])
 @pytest.mark.parametrize("step", [answer(429), answer(503), "close", "reset"], ids=["429", "503", "close", "reset"])
 async def test_nothing_that_changes_the_site_is_repeated(request_: Request, step: Any) -> None:

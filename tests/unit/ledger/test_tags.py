@@ -476,6 +476,36 @@ def test_a_kill_around_the_removal(bench: Bench, when: str) -> None:
     assert (bench.tags(), bench.marks()) == ([], {})
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_removal_whose_answer_got_lost_and_that_is_wanted_again(bench: Bench, arrived: bool) -> None:
+    """If it was carried out, the tag is set anew; it is not taken for a person's doing."""
+    bench.decide("qc", "f1")
+    bench.act()
+    bench.site.faults.add("remove_tag", Transient("reset"), when="after" if arrived else "before")
+    bench.change(qa(snr=2.0))
+    bench.decide("qc", "f1")
+    bench.act()
+    bench.change(qa(snr=0.5))
+    bench.decide("qc", "f1")
+    bench.settle()
+    assert (bench.tags(), bench.marks()) == (["LOW"], {LOW: "ours"})
+    assert len(bench.site.writes) == (3 if arrived else 1)
+
+
+def test_a_removal_that_was_turned_away_and_is_wanted_again(bench: Bench) -> None:
+    """429: nothing was done, and nothing need be asked."""
+    bench.decide("qc", "f1")
+    bench.act()
+    bench.site.faults.add("remove_tag", Transient("busy", status=429, wait=1))
+    bench.change(qa(snr=2.0))
+    bench.decide("qc", "f1")
+    bench.act()
+    bench.change(qa(snr=0.5))
+    bench.decide("qc", "f1")
+    bench.settle()
+    assert (bench.tags(), len(bench.site.writes)) == (["LOW"], 1)
+
+
 def test_a_container_that_is_gone(bench: Bench) -> None:
     """Setting fails for good; nothing is left when the target is gone as well."""
     del bench.site.tags_of[("acquisition", "a1")]

@@ -147,7 +147,6 @@ def rejected(profile: str) -> str:
         ("{metrics: {}}", "2:16: `metrics` must not be empty"),
         ("{metrics: {snr: {fial: 1}}}", "2:23: unknown key `fial`; did you mean `fail`?"),
         ("{metrics: {snr: {}}}", "2:22: `snr` has no cut-off; write `warn`, `fail` or both"),
-        ("{metrics: {tsnr: {warn: 'z -3'}}}", "2:23: 'z -3': a robust z within peers is not available in this version"),
         ("{metrics: {tsnr: {warn: 1, min_n: 20}}}", "2:23: `within` and `min_n` belong to a robust z"),
         ("{metrics: {tsnr: {worse: higher, fail: 100}}}", "2:23: `tsnr` gets worse when it gets lower, never when it"),
         (

@@ -1,6 +1,7 @@
 """The example of the manual: the tutorial's rules are read, what comes later is refused with a clear word."""
 
 from flyball.model.levels import Level
+from flyball.rules.profiles import Qc, Z
 from flyball.rules.reading import read_texts
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import Expected, Limits
@@ -91,9 +92,12 @@ def test_the_example_of_the_manual() -> None:
     assert protocol.expect[2] == Expected("^task-.*_run-0[1-4]$", None, "^task-.*_run-0[1-4]$", 4, 4)
     assert [spec.kind for spec in protocol.do] == ["tag", "alert"]
     assert (recon.limits, recon.since.everything, recon.order) == (Limits(20, 200, 3), True, ("t1", "t2"))
+    qc = found.functions["qc"]
+    assert isinstance(qc, Qc)
+    tsnr = qc.profiles["bold-rest"].metrics["tsnr"]
+    assert (tsnr.warn, tsnr.within, tsnr.min_n) == (Z(-3), (("project",), ("acquisition", "label")), 20)
     assert recon.below == {Level.SESSION, Level.ACQUISITION, Level.FILE}
     assert [str(problem) for one in found.rejected for problem in one.problems] == [
-        "lab.yaml:12:16: 'z -3': a robust z within peers is not available in this version; write a number",
         "lab.yaml:55:11: `each: matrix` is not available in this version",
         "lab.yaml:56:5: `matrix` is not available in this version",
         (

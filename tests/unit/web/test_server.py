@@ -299,7 +299,7 @@ async def test_what_the_daemon_cannot_do_is_told(site: Site, error: FlyballError
 
 async def test_a_fault_shows_nothing_of_its_inside(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """500 without text or trace; the log has it."""
-    site.daemon.broken = ValueError("inside /work/secret.py")
+    site.daemon.broken = ValueError("inside /srv/secret.py")
     answer = await site.get("/status")
     assert (answer.status, answer.error) == (500, "internal")
     assert b"inside" not in answer.body

@@ -208,6 +208,33 @@ async def test_concurrency_grows_back_by_one_per_round_trip(time: VirtualTime) -
     assert pace.snapshot().concurrency == 8
 
 
+async def test_a_503_without_retry_after_only_halves_the_concurrency(time: VirtualTime) -> None:
+    """Errors of single requests, again and again, neither pause the site nor cut its rate."""
+    pace = paced(time, concurrency=32)
+    for _ in range(20):
+        pace.saw(Seen.ILL)
+        await time.run(time.sleep(1.5))
+    assert pace.snapshot().concurrency == 1
+    assert pace.snapshot().per_second is None
+    assert pace.snapshot().paused_s == 0
+
+
+async def test_a_pause_does_not_count_as_a_low_rate(time: VirtualTime) -> None:
+    """A second 429 right after the pause for the first cuts the rate from what was sent, not from what was held back."""
+    pace = paced(time, concurrency=8, per_second=40)
+    pace.saw(Seen.BUSY, 2.0)
+
+    async def four() -> None:
+        for _ in range(4):
+            await request(pace, time, 0.01)
+
+    await time.run(four())
+    pace.saw(Seen.BUSY, 2.0)
+    cut = pace.snapshot().per_second
+    assert cut is not None
+    assert 8 < cut <= 28
+
+
 async def test_a_lost_connection_says_nothing_about_the_load(time: VirtualTime) -> None:
     """A refused connection changes neither concurrency nor rate."""
     pace = paced(time)

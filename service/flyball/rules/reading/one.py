@@ -139,6 +139,7 @@ class RuleReader:
                 texts=texts.texts,
             ),
             reads=reads,
+            profiles=frozenset(texts.profiles),
             peers=frozenset(name for name, profile in texts.profiles.items() if profile.peered),
         )
 

@@ -230,3 +230,15 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "rulings",
+        sa.Column("rule", sa.String(length=128), nullable=False),
+        sa.Column("site", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("adopted", sa.Boolean(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("forgotten", sa.LargeBinary(), nullable=False),
+        sa.Column("said", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("rule", "site", "target"),
+    )
+    op.create_index("rulings_by_target", "rulings", ["target"], unique=False)

@@ -1,0 +1,292 @@
+"""The program as people run it, process by process: once, for good, stopped, started twice, and given bad input."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.lab import NOTES, QUICK_JOBS, SHIPPED, write_lab
+from support.process import DaemonProgram, Program, SandboxProgram, command, run_once, until
+from support.truth import compare, over_http
+
+FOR_GOOD = ("--config", "config", "run")
+SLOW_WRITES = {"kind": "slow", "delay_s": 0.3, "method": "POST"}
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[SandboxProgram]:
+    """The lab's site as a process of its own."""
+    with SandboxProgram(tmp_path, {"jobs": QUICK_JOBS}) as program:
+        yield program
+
+
+# Once
+
+
+@pytest.mark.parametrize("dialect", ["v23", "live19"])
+def test_until_idle_twice(dialect: str, tmp_path: Path) -> None:
+    """The first run does what the rules demand and exits with 0; the second writes nothing; `--json` says how it went."""
+    with SandboxProgram(tmp_path, {"jobs": QUICK_JOBS, "dialect": dialect}) as box:
+        config = write_lab(tmp_path, box.key, extra={"notes.yaml": NOTES})
+        first = run_once(config)
+        assert first.process.returncode == 0, first.err
+        assert "launch done: 21" in first.out
+        assert not compare(over_http(box.api), notes=True)
+        before = box.requests()["by_method"]
+        second = run_once(config, "--json")
+        after = box.requests()["by_method"]
+    assert second.process.returncode == 0, second.err
+    assert {method for method in after if after[method] != before.get(method, 0)} == {"GET"}
+    said = json.loads(second.out)
+    assert said["idle"] is True
+    assert said["sites"]["main"]["ok"] is True
+    assert said["effects"]["running"] == said["effects"]["waiting"] == said["effects"]["failed"] == 0
+    assert said["rules"]["recon-all"]["effects"]["done"] == 22
+
+
+def test_the_shipped_lab_as_it_is_twice(tmp_path: Path) -> None:
+    """With the shipped settings and rules, their waits for quiet included, on a sandbox whose jobs take their time."""
+    with SandboxProgram(tmp_path) as box:
+        given = {"FLYWHEEL_API_KEY": box.key, "FLYBALL_DATA": str(tmp_path / "var")}
+        arguments = ("--config", str(SHIPPED.parent), "run", "--until-idle")
+        first = command(*arguments, folder=tmp_path, environment=given)
+        assert first.process.returncode == 0, first.err
+        writes = box.writes()
+        assert writes > 30
+        second = command(*arguments, folder=tmp_path, environment=given)
+        assert second.process.returncode == 0, second.err
+        assert box.writes() == writes
+
+
+# Stopped
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_in_the_middle_of_the_work(number: signal.Signals, box: SandboxProgram, tmp_path: Path) -> None:
+    """It ends within 10 s with 0, says so meanwhile, leaves nothing running, and the next run finishes the work."""
+    config = write_lab(tmp_path, box.key, site={"limits": {"concurrency": 3, "per_second": 0}})
+    box.misbehave(SLOW_WRITES)
+    with DaemonProgram(config) as daemon:
+        before = box.writes()
+        until(lambda: box.writes() >= before + 3, 20, "the work begins")
+        asked = time.monotonic()
+        daemon.send(number)
+        said = until(lambda: _readiness_while_stopping(daemon), 5, "readiness says that it stops", every=0.005)
+        assert daemon.wait(10) == 0, daemon.err
+        took = time.monotonic() - asked
+    assert said == (503, "stopping")
+    assert took < 10
+    print(f"{number.name}: stopped within {took:.2f} s")
+    listed = json.loads(command("--config", str(config), "--json", "effects", folder=tmp_path).out)
+    states = {row["state"] for row in listed}
+    assert "running" not in states
+    assert "done" in states
+    assert {"planned", "waiting"} & states, "the stop came after the work"
+    known = {row["state"]: 0 for row in listed}
+    for row in listed:
+        known[row["state"]] += 1
+    assert known["done"] >= box.writes() - 3, "outcomes were not written"
+    box.behave()
+    assert run_once(config).process.returncode == 0
+    assert not compare(over_http(box.api))
+
+
+def _readiness_while_stopping(daemon: DaemonProgram) -> tuple[int, str] | None:
+    try:
+        answer = daemon.ask("/readyz", timeout=2)
+    except OSError:
+        assert daemon.running, "it ended without saying that it stops"
+        return None
+    status = answer.json()["status"]
+    return (answer.status, status) if status not in ("ready", "starting", "degraded") else None
+
+
+def test_a_stop_while_the_site_hangs(box: SandboxProgram, tmp_path: Path) -> None:
+    """Requests that never end are cut off: the stop stays below 10 s, and what they did is found out afterwards."""
+    config = write_lab(tmp_path, box.key, site={"limits": {"concurrency": 4, "per_second": 0}})
+    box.misbehave({"kind": "hang", "commit": True, "method": "POST"})
+    with DaemonProgram(config) as daemon:
+        until(lambda: box.requests()["faults"][0]["hits"] >= 4, 20, "requests hang")
+        asked = time.monotonic()
+        daemon.send(signal.SIGTERM)
+        assert daemon.wait(10) == 0, daemon.err
+        took = time.monotonic() - asked
+    assert took < 10
+    print(f"a hanging site: stopped within {took:.2f} s")
+    box.behave()
+    assert run_once(config).process.returncode == 0
+    assert not compare(over_http(box.api))
+
+
+def test_a_stop_of_a_single_run(box: SandboxProgram, tmp_path: Path) -> None:
+    """`run --until-idle` obeys SIGTERM too, and the next run finishes."""
+    config = write_lab(tmp_path, box.key, site={"limits": {"concurrency": 2, "per_second": 0}})
+    box.misbehave(SLOW_WRITES)
+    with Program([*FOR_GOOD, "--until-idle"], folder=config.parent) as program:
+        until(lambda: box.writes() >= 2, 20, "the work begins")
+        program.send(signal.SIGTERM)
+        assert program.wait(10) in (0, 1)
+    box.behave()
+    assert run_once(config).process.returncode == 0
+    assert not compare(over_http(box.api))
+
+
+# Started twice
+
+
+def test_a_second_daemon_is_refused(box: SandboxProgram, tmp_path: Path) -> None:
+    """One ledger, one daemon: the second ends with 2 and names the first; after a kill -9 a new one may start at once."""
+    config = write_lab(tmp_path, box.key)
+    with DaemonProgram(config) as daemon:
+        for more in ([], ["--until-idle"]):
+            with Program([*FOR_GOOD, *more], folder=config.parent) as second:
+                assert second.wait(20) == 2
+                assert str(daemon.pid) in second.err
+                assert "Traceback" not in second.err
+        daemon.kill()
+    assert run_once(config).process.returncode == 0
+
+
+# The demo
+
+
+def test_the_demo_ends_with_a_summary(tmp_path: Path) -> None:
+    """It acts within 20 s, ends by itself with 0, and sums up tags, alerts and launches; `--json` for machines."""
+    with (
+        Program(["demo", "--once"], folder=tmp_path / "people") as people,
+        Program(["demo", "--once", "--json", "--port", "0"], folder=tmp_path / "machines") as machines,
+    ):
+        until(lambda: "+ tag " in people.out or not people.running, 20, "the first action", every=0.05)
+        acted = time.monotonic() - people.began
+        assert people.wait(90) == 0, people.err
+        took = time.monotonic() - people.began
+        assert machines.wait(60) == 0, machines.err
+    print(f"demo: first action after {acted:.1f} s, ended after {took:.1f} s (two of them at once)")
+    assert "What was done:" in people.out
+    for word in ("tag INCOMPLETE", "tag LOW_SNR", "tag HIGH_FD", "alerts", "launches"):
+        assert word in people.out.split("What was done:")[1]
+    said = json.loads(machines.out)
+    assert said["tags"]["INCOMPLETE"] > 0
+    assert said["tags"]["LOW_SNR"] > 0
+    assert said["tags"]["HIGH_FD"] > 0
+    assert said["alerts"] > 0
+    assert said["launches"] >= 20
+    assert said["failed"] == 0
+
+
+# Bad input
+
+BROKEN = """version: 1
+rules:
+  - id: fine
+    each: file
+    if: file.info.snr < 1.0
+    do: [{tag: {on: acquisition, set: {LOW_SNR: true}}}]
+  - id: misspelt
+    each: file
+    settel: 2h
+    do: [{tag: {on: acquisition, set: {LOW_SNR: true}}}]
+  - id: unparsable
+    each: file
+    if: file.info.snr <
+    do: [{tag: {on: acquisition, set: {LOW_SNR: true}}}]
+"""
+
+
+def test_broken_rules_are_named_with_their_place(tmp_path: Path) -> None:
+    """`check` ends with 2 and says file, line, column and what would be right; a run does the rest and ends with 1."""
+    with SandboxProgram(tmp_path, {"jobs": QUICK_JOBS}) as box:
+        config = write_lab(tmp_path, box.key, BROKEN)
+        checked = command("--config", str(config), "check", folder=tmp_path)
+        ran = run_once(config)
+    assert checked.process.returncode == 2
+    lines = checked.err.splitlines()
+    assert any("rules.yaml:9:5:" in line and "settel" in line and "settle" in line for line in lines), checked.err
+    assert any("rules.yaml:13:" in line for line in lines), checked.err
+    assert "Traceback" not in checked.err
+    assert "1 rules in 1 files, 2 refused" in checked.out
+    assert ran.process.returncode == 1
+    assert "settel" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ('{"sites": {"main": {"api_key": "127.0.0.1:1:__force_insecure:k"}}, "htpp": {"port": 1}}', ("htpp", "http")),
+        ('{"sites": {"main": {"api_key": "127.0.0.1:1:__force_insecure:k", "pol": {}}}}', ("pol", "poll")),
+        ('{"sites": {"main": {"api_key": "lab.example.org:plainly-a-secret"}}}', ("env:", "file:")),
+        ("sites: {main: {api_key: env:NOT_SET_ANYWHERE}}", ("NOT_SET_ANYWHERE",)),
+        ("sites: [", ("flyball.yaml:1:",)),
+    ],
+)
+def test_broken_settings_end_with_two(settings: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    """Every command that reads them says which key is wrong and what would be right, without repeating a secret."""
+    config = tmp_path / "config"
+    (config / "rules").mkdir(parents=True)
+    (config / "flyball.yaml").write_text(settings)
+    for verb in (["check"], ["run", "--until-idle"]):
+        program = command("--config", str(config), *verb, folder=tmp_path)
+        assert program.process.returncode == 2
+        for word in words:
+            assert word in program.err, program.err
+        assert "plainly-a-secret" not in program.err + program.out
+        assert "Traceback" not in program.err
+
+
+def test_a_site_that_comes_up_late(tmp_path: Path) -> None:
+    """While it is down, readiness names the site, its address and what to check; once it is up, nothing was lost."""
+    with SandboxProgram(tmp_path / "early", {"jobs": QUICK_JOBS}) as early:
+        key, port = early.key, early.port
+    config = write_lab(tmp_path, key)
+    with DaemonProgram(config) as daemon:
+        said = until(
+            lambda: (found := daemon.ask("/readyz")).json()["checks"]["sites"]["main"]["error"] and found,
+            20,
+            "readiness shows the trouble",
+        )
+        assert said.status == 200
+        assert said.json()["status"] == "degraded"
+        error = said.json()["checks"]["sites"]["main"]["error"]
+        assert "main" in error
+        assert f"127.0.0.1:{port}" in error
+        assert "check" in error
+        assert said.json()["checks"]["sites"]["main"]["ok"] is False
+        once = run_once(write_lab(tmp_path / "other", key))
+        assert once.process.returncode == 1
+        with SandboxProgram(tmp_path / "late", {"jobs": QUICK_JOBS}, port=port) as late:
+            until(lambda: daemon.ask("/readyz").json()["status"] == "ready", 30, "the site is read", every=0.1)
+            daemon.idle()
+            assert not compare(over_http(late.api))
+
+
+def test_a_site_that_goes_away_for_a_while(box: SandboxProgram, tmp_path: Path) -> None:
+    """What changes while nobody can be reached is found afterwards."""
+    config = write_lab(tmp_path, box.key)
+    with DaemonProgram(config) as daemon:
+        until(lambda: daemon.ask("/readyz").json()["status"] == "ready", 30, "the first round", every=0.1)
+        daemon.idle()
+        box.misbehave({"kind": "reset_before", "path": "^/(?!acquisitions/[0-9a-f]{24}/files)"})
+        until(lambda: not daemon.status()["sites"]["main"]["ok"], 30, "the trouble shows", every=0.1)
+        scan, report = _a_good_report(box.api("/acquisitions?limit=1000&include_all_info=true"))
+        box.api(f"/acquisitions/{scan}/files/{report}/info", "POST", {"set": {"snr": 0.5}})
+        box.behave()
+        until(lambda: box.api(f"/acquisitions/{scan}")["tags"] == ["LOW_SNR"], 30, "the change is acted on", every=0.1)
+        daemon.idle()
+        assert not compare(over_http(box.api))
+
+
+def _a_good_report(acquisitions: list[dict[str, object]]) -> tuple[str, str]:
+    """Id of an acquisition with one good BOLD report, and the report's name."""
+    for row in acquisitions:
+        files = row["files"]
+        assert isinstance(files, list)
+        reports = [entry for entry in files if "mriqc.qa" in entry["name"]]
+        if len(reports) == 1 and not row["tags"] and str(row["label"]).startswith("task-rest"):
+            info, kinds = reports[0]["info"], reports[0]["classification"].get("Measurement")
+            if kinds == ["T2*"] and isinstance(info.get("snr"), float) and info["snr"] > 1:
+                return str(row["_id"]), str(reports[0]["name"])
+    raise AssertionError("the lab has no good report")
