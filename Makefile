@@ -36,7 +36,7 @@ test-deep: setup
 	FLYBALL_TEST_PROFILE=deep $(BIN)/python -m pytest -n 2 -q
 
 bench: setup
-	$(BIN)/python -m tests.bench $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 format: setup
 	$(BIN)/ruff format service tests

@@ -10,20 +10,22 @@ from typing import Any
 from flyball.events.dispatch import Dispatcher
 from flyball.events.documents import load_documents
 from flyball.ledger.book import load_book
-from flyball.ledger.history import recorded_decision
+from flyball.ledger.history import list_effects, recorded_decision
 from flyball.ledger.mirror import everything
 from flyball.ledger.rulings import NONE as UNSAID
 from flyball.ledger.rulings import load_rulings
 from flyball.model.decision import Decision
+from flyball.model.effect import EffectState
 from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Store
 from flyball.rules.claims import Book, Planned
 from flyball.rules.engine import effects_of
-from flyball.rules.rule import Rule
+from flyball.rules.rule import Mode, Rule
 
 Json = dict[str, Any]
 PAGE = 500
+SHOWN = 20  # effects that `why` looks back at
 
 
 async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[NodeKey], now: datetime) -> Json | None:
@@ -38,10 +40,12 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
     said = await store.read(partial(load_rulings, wanted=[(rule.id, key)]))
     decision = dispatcher.judge(rule, document, now, said.get((rule.id, key.site, key.id), UNSAID))
 
-    def look(connection: Any) -> tuple[Book, Any]:
-        return load_book(connection, [(decision, document)]), recorded_decision(connection, rule.id, key)
+    def look(connection: Any) -> tuple[Book, Any, list[Json]]:
+        book = load_book(connection, [(decision, document)])
+        made = list_effects(connection, rule=rule.id, target=key.id, limit=SHOWN).results
+        return book, recorded_decision(connection, rule.id, key), made
 
-    book, recorded = await store.read(look)
+    book, recorded, made = await store.read(look)
     planned = effects_of(decision, book)
     return {
         "rule": rule.id,
@@ -49,9 +53,41 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
         "decision": None if decision.verdict is None else str(decision.verdict),
         "because": [line.as_json() for line in decision.because],
         "effects": [planned_json(one) for one in planned],
-        "held_by": list(decision.held_by),
+        "held_by": [*decision.held_by, *_held_by(rule, made)],
+        "would_fire_if": _would_fire_if(decision),
+        "made": made,
         "recorded": recorded,
     }
+
+
+def _held_by(rule: Rule, made: Sequence[Json]) -> list[str]:
+    """What keeps wished effects from being carried out, or from being needed."""
+    reasons = [f"mode: the rule is in {rule.mode} mode"] if rule.mode in (Mode.SHADOW, Mode.PAUSED) else []
+    for effect in made:
+        what = f"effect {effect['id']} ({effect['summary']})"
+        outcome = effect["outcome"] or {}
+        if effect["state"] == EffectState.HELD:
+            reasons.append(f"{what} is held: {effect['error'] or 'it waits for approval'}")
+        elif effect["state"] in (EffectState.PLANNED, EffectState.WAITING) and effect["error"]:
+            reasons.append(f"{what} waits: {effect['error']}")
+        elif effect["state"] == EffectState.FAILED:
+            reasons.append(f"{what} failed: {effect['error']}; `flyball retry {effect['id']}` tries again")
+        elif outcome.get("equal_run"):
+            reasons.append(f"{what} is a duplicate of {outcome.get('analysis') or outcome.get('job')}")
+        elif effect["state"] == EffectState.DONE and effect["kind"] == "launch":
+            reasons.append(f"{what} was done already; `flyball forget {effect['id']}` allows it again")
+    return reasons
+
+
+def _would_fire_if(decision: Decision) -> list[str]:
+    """The conditions that are not true now, with what was read: what would have to change."""
+    wanted = [line for line in decision.because if line.result in ("false", "unknown")]
+    inner = [line for line in wanted if not any(other is not line and other.expr in line.expr for other in wanted)]
+    found = []
+    for line in inner:
+        read = ", ".join(f"{name} = {value}" for name, value in line.values.items())
+        found.append(f"{line.expr} ({line.note or read})" if line.note or read else line.expr)
+    return list(dict.fromkeys(found))
 
 
 async def plan(

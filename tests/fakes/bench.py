@@ -26,7 +26,8 @@ from flyball.ledger.book import load_book
 from flyball.ledger.codec import node_row
 from flyball.ledger.deciding import Decided, Due, RuleRecord, see_rules, store_decisions
 from flyball.ledger.limiting import Caps
-from flyball.ledger.mirror import find, upsert
+from flyball.ledger.marking import note_removed
+from flyball.ledger.mirror import Change, find, upsert
 from flyball.ledger.tables import alerts, claims, effects, marks, nodes
 from flyball.model.decision import Decision
 from flyball.model.effect import Effect, Report
@@ -136,9 +137,12 @@ class Bench:
         for (level, ident), tags in self.site.tags_of.items():
             key = NodeKey(SITE, Level(level), ident)
             known = self.ledger.do(lambda connection, key=key: find(connection, [key])).get(key)  # type: ignore[misc] # bound
-            if known is not None and known.tags_known:
+            if known is not None and known.tags_known and set(known.doc.get("tags") or ()) != set(tags):
                 doc = {**known.doc, "tags": list(tags)}
-                self.see(replace(known, doc=doc, whole=whole_of(doc)))
+                fresh = replace(known, doc=doc, whole=whole_of(doc))
+                self.see(fresh)
+                seen = [Change(fresh, known)]
+                self.ledger.do(lambda connection, seen=seen: note_removed(connection, seen, self.clock.now()))  # type: ignore[misc] # bound
 
     def change(self, *files: Node) -> None:
         """Files have new content; their tags stay as they are on the site."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -10,13 +11,17 @@ from typing import Any
 from sqlalchemy import select
 
 from fakes.bench import rules_of
+from fakes.channels import FakeChannels
 from fakes.clock import FakeClock
 from fakes.ledger import MemoryLedger
 from flyball.clients.flywheel.client import FlywheelClient
 from flyball.clients.flywheel.keys import parse_key
 from flyball.clients.transport import Repetition, Timeouts
+from flyball.effects.catalog import KINDS
+from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
 from flyball.events.routing import Router
+from flyball.ledger.codec import unpack
 from flyball.ledger.mirror import find
 from flyball.ledger.tables import decisions, effects, events, looks, nodes
 from flyball.model.levels import Level
@@ -29,10 +34,11 @@ from flyball.sandbox.tables import Doc
 from flyball.triggers.needs import needs_of
 from flyball.triggers.poller import Poller
 from flyball.triggers.watch import Watch
+from flyball.workers.crew import Crew
+from flyball.workers.hands import SiteHands
 
 DIALECTS = ("v23", "live19")
 SITE = "main"
-LIST_WIDELY = {"date_form", "object_ids"}
 COMPLETE = """
 rules:
   - id: complete
@@ -97,6 +103,16 @@ class Watched:
             changed=lambda: None,
             met=lambda: self.dispatcher.met(SITE),
         )
+        self.crew = Crew(
+            self.store,
+            self.clock,
+            KINDS,
+            hands={SITE: Hands(SiteHands(self.client), FakeChannels(), lambda _: "", self.clock.now(), (2.0, 60.0))},
+            route=self.poller.route,
+            at_once=16,
+            observe=lambda *_: None,
+            looked=lambda: None,
+        )
         await self.dispatcher.look_everywhere(new)
 
     @property
@@ -126,6 +142,12 @@ class Watched:
         await self.decide()
         return requests
 
+    async def act(self) -> None:
+        """Carry out every effect that is due, and decide what follows from them."""
+        async with asyncio.TaskGroup() as tasks:
+            while await self.crew.step(tasks) or self.crew.under_way or await self.dispatcher.step():
+                await asyncio.sleep(0)
+
     # --- what the ledger holds
 
     async def rows(self, table: Any, *conditions: Any) -> list[Any]:
@@ -139,8 +161,6 @@ class Watched:
 
     async def because(self) -> dict[str, str]:
         """Target's label path → the notes of the decision in force."""
-        from flyball.ledger.codec import unpack
-
         found = await self.rows(decisions, decisions.c.current.is_(True))
         return {row.path: " ".join(line["note"] for line in unpack(row.because)) for row in found}
 
@@ -202,7 +222,7 @@ class Watched:
 
 @asynccontextmanager
 async def watched(
-    text: str = COMPLETE,
+    text: str | None = COMPLETE,
     *,
     dialect: str = "v23",
     user: bool = False,
@@ -241,8 +261,9 @@ async def watched(
         if projects is None:
             made.session("ses-00", ("T1w", "T2w"))
             made.later(hours=1)
-        await made.start(text)
-        if started:
+        if text is not None:
+            await made.start(text)
+        if started and text is not None:
             await made.settle(seconds=1)
             await made.settle()
         try:

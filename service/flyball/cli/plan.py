@@ -114,6 +114,8 @@ def why(
             out.print(Text(f"              {values}{note}", style="dim"))
     for effect in found["effects"]:
         out.print(Text(f"  would {effect['summary']}"))
+    for condition in found["would_fire_if"]:
+        out.print(Text(f"  would change with  {condition}", style="dim"))
     recorded = found["recorded"]
     if recorded is not None:
         out.print(Text(f"  recorded: {recorded.get('decision') or recorded.get('verdict')}", style="dim"))

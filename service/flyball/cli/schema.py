@@ -1,15 +1,18 @@
-"""`flyball schema`: JSON Schema of rule files and settings, for editors."""
+"""`flyball schema`: JSON Schema of rule files and settings, for editors; the reference pages are made of the same."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from flyball.cli.common import say_json
 from flyball.effects.catalog import KINDS
+from flyball.rules.reference import rule_reference
 from flyball.rules.schema import rule_file_schema
 from flyball.settings import settings_schema
+from flyball.settings.reference import settings_reference
 
 
 def register(app: typer.Typer) -> None:
@@ -19,9 +22,15 @@ def register(app: typer.Typer) -> None:
 
 def schema(
     what: Annotated[str, typer.Argument(metavar="[rules|settings]", help="One of them; default both.")] = "both",
+    *,
+    markdown: Annotated[bool, typer.Option("--markdown", hidden=True, help="The reference page instead.")] = False,
 ) -> None:
     """JSON Schema of rule files and settings."""
     if what not in ("rules", "settings", "both"):
         raise typer.BadParameter("write rules or settings, or nothing for both")
+    if markdown:
+        pages = {"rules": rule_reference(KINDS), "settings": settings_reference()}
+        sys.stdout.write("\n".join(pages.values()) if what == "both" else pages[what])
+        return
     both = {"rules": rule_file_schema(KINDS), "settings": settings_schema()}
     say_json(both if what == "both" else both[what])

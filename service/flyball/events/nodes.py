@@ -84,13 +84,18 @@ def nodes_of(
     if not isinstance(ident, str):
         return
     parents = parents_of(level, row)
-    yield _node(site, level, ident, label_of(level, row), parents, _document(level, row, ident), trust)
+    yield _node(site, level, ident, label_of(level, row), parents, _document(level, row, ident), _seen(trust, row))
     files = row.get("files")
     if with_files and level in CONTAINERS and isinstance(files, list):
         below = {**parents, str(level): ident}
         for entry in files:
             if isinstance(entry, Mapping):
                 yield from _file(site, entry, below, {"type": str(level), "id": ident}, trust)
+
+
+def _seen(trust: Trust, row: Mapping[str, Any]) -> Trust:
+    """A row that says itself that it has no info hides none."""
+    return trust if trust.info or row.get("info_exists") is not False else Trust(trust.tags, info=True)
 
 
 def _document(level: Level, row: Mapping[str, Any], ident: str) -> dict[str, Any]:
@@ -122,7 +127,8 @@ def _file(
     above = {**parents, str(parent_ref.get("type")): str(parent_ref.get("id"))}
     doc |= {"id": ident, "parent_ref": dict(parent_ref), "parents": above}
     # A file's tags travel with it in every list that is known (live19 and the SDK's models).
-    node = _node(site, Level.FILE, ident, _text(name), above, doc, Trust(tags="tags" in entry, info=trust.info))
+    seen = Trust(tags="tags" in entry, info=_seen(trust, entry).info)
+    node = _node(site, Level.FILE, ident, _text(name), above, doc, seen)
     yield node.with_presence(Presence.GONE) if entry.get("deleted") else node
 
 

@@ -29,9 +29,7 @@ def sideways(rule: Rule) -> Level | None:
 
 
 def own_globs(rule: Rule) -> Globs | None:
-    """What the label of the rule's own target must match; None: anything. Projects are matched with their group."""
-    if rule.each is Level.PROJECT:
-        return None
+    """What the label of the rule's own target must match; None: anything."""
     return rule.scope.levels.get(GEAR if rule.each is Level.JOB else str(rule.each))
 
 
@@ -130,8 +128,8 @@ class Router:
     def _may_fit(self, rule: Rule, change: Change) -> bool:
         """Whether the target's own label, now or before, is in scope."""
         globs = self._globs[rule.id]
-        labels = [change.node.label] if change.before is None else [change.node.label, change.before.label]
-        return globs is None or any(globs.match(label) for label in labels)
+        nodes = [change.node] if change.before is None else [change.node, change.before]
+        return globs is None or any(globs.match(_scope_label(node)) for node in nodes)
 
     @staticmethod
     def _reads_difference(rule: Rule, change: Change) -> bool:
@@ -180,6 +178,11 @@ def _place(each: Level, job: Node) -> tuple[Level, str] | None:
         ),
         None,
     )
+
+
+def _scope_label(node: Node) -> str:
+    """What scopes are matched with: projects have their group before them."""
+    return f"{node.parents.get('group', '')}/{node.label}" if node.level is Level.PROJECT else node.label
 
 
 def _at(doc: Any, path: Sequence[str]) -> Any:

@@ -194,8 +194,8 @@ def _with_what_was_known(node: Node, before: Node) -> Node:
 
 
 def _only_learned(node: Node, before: Node) -> bool:
-    """Whether all that differs is that tags or info are known now."""
-    if node.presence != before.presence:
+    """Whether all that differs is that tags or info are known now. One that moved meanwhile may have changed."""
+    if (node.presence, node.modified, node.revision) != (before.presence, before.modified, before.revision):
         return False
     learned = _learned(node, before)
     return bool(learned) and whole_of({k: v for k, v in node.doc.items() if k not in learned}) == before.whole

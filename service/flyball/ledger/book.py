@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, and_, delete, select
 
 from flyball.ledger.codec import micros, pack, unpack
-from flyball.ledger.mirror import chunks, find, upsert
+from flyball.ledger.mirror import chunks, tags_on, upsert
 from flyball.ledger.tables import claims, effects, marks
 from flyball.model.decision import Decision, Verdict
 from flyball.model.effect import EffectState
@@ -60,8 +60,8 @@ def load_claims(connection: Connection, book: Book, owners: Iterable[Owner]) -> 
                 book.remember(row_claim(row))
 
 
-def load_subjects(connection: Connection, book: Book, subjects: Iterable[Subject]) -> None:
-    """Add all claims on some tags, whose they are, and whether they are on their containers now."""
+def load_subjects(connection: Connection, book: Book, subjects: Iterable[Subject], *, presence: bool = True) -> None:
+    """Add all claims on some tags, whose they are, and, unless it is known, whether they are on their containers."""
     wanted = sorted(set(subjects))
     by_site: dict[str, list[str]] = {}
     for site, subject in wanted:
@@ -73,21 +73,17 @@ def load_subjects(connection: Connection, book: Book, subjects: Iterable[Subject
                 book.remember(row_claim(row))
             for row in connection.execute(select(marks).where(marks.c.site == site, marks.c.subject.in_(some))):
                 book.marks[(site, row.subject)] = cast("Mark", row.owner)
-    _load_presence(connection, book, wanted)
+    if presence:
+        _load_presence(connection, book, wanted)
     _load_tries(connection, book, [key for key in wanted if book.marks.get(key) == "trying"])
 
 
 def _load_presence(connection: Connection, book: Book, wanted: Sequence[Subject]) -> None:
-    containers = {(site, *container_of(subject)[:2]) for site, subject in wanted}
-    nodes = find(connection, [NodeKey(site, Level(level), ident) for site, level, ident in containers])
-    for site, subject in wanted:
-        level, ident, tag = container_of(subject)
-        node = nodes.get(NodeKey(site, Level(level), ident))
-        if node is None or not node.tags_known:
-            book.present[(site, subject)] = None
-        else:
-            tags = node.doc.get("tags")
-            book.present[(site, subject)] = isinstance(tags, list) and tag in tags
+    places = {key: container_of(key[1]) for key in wanted}
+    known = tags_on(connection, {NodeKey(site, Level(level), ident) for (site, _), (level, ident, _) in places.items()})
+    for key, (level, ident, tag) in places.items():
+        tags = known.get(NodeKey(key[0], Level(level), ident))
+        book.present[key] = None if tags is None else tag in tags
 
 
 def _load_tries(connection: Connection, book: Book, tried: Sequence[Subject]) -> None:

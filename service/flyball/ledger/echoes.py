@@ -17,6 +17,7 @@ from flyball.rules.keys import NOT_READ
 
 _SIGNED = re.compile(r" \[fb-[a-z2-7]{6}\]$")
 _UNDER_WAY = (str(EffectState.RUNNING), str(EffectState.WAITING))
+_DONE = str(EffectState.DONE)
 
 
 def echoes(connection: Connection, changes: Sequence[Change]) -> set[NodeKey]:
@@ -25,7 +26,7 @@ def echoes(connection: Connection, changes: Sequence[Change]) -> set[NodeKey]:
     A tag that we set is in the mirror as soon as the site's answer is. Until then a page may bring it first: the
     attempt is on record. Our notes are known by the key at their end.
     """
-    lanes: dict[str, NodeKey] = {}
+    lanes: dict[str, tuple[NodeKey, tuple[str, ...]]] = {}
     own: set[NodeKey] = set()
     for change in changes:
         tags = _written(change)
@@ -33,14 +34,14 @@ def echoes(connection: Connection, changes: Sequence[Change]) -> set[NodeKey]:
             continue
         key = change.node.key
         own.add(key)
-        lanes |= {f"{key.site}/{key.level}/{key.id}/{tag}": key for tag in tags}
-    under_way: set[str] = set()
+        # where the tags were not known before, one that we set is no news either
+        states = _UNDER_WAY if change.before is None or change.before.tags_known else (*_UNDER_WAY, _DONE)
+        lanes |= {f"{key.site}/{key.level}/{key.id}/{tag}": (key, states) for tag in tags}
+    ours: set[str] = set()
     for some in chunks(sorted(lanes)):
-        query = select(effects.c.lane).where(
-            effects.c.lane.in_(some), effects.c.kind == TAG, effects.c.state.in_(_UNDER_WAY)
-        )
-        under_way.update(row.lane for row in connection.execute(query))
-    return own - {key for lane, key in lanes.items() if lane not in under_way}
+        query = select(effects.c.lane, effects.c.state).where(effects.c.lane.in_(some), effects.c.kind == TAG)
+        ours.update(row.lane for row in connection.execute(query) if row.state in lanes[row.lane][1])
+    return own - {key for lane, (key, _) in lanes.items() if lane not in ours}
 
 
 def _written(change: Change) -> set[str] | None:
@@ -50,11 +51,13 @@ def _written(change: Change) -> set[str] | None:
         return None
     fields = {*before.doc, *node.doc} - NOT_READ
     differing = {name for name in fields if before.doc.get(name) != node.doc.get(name)}
+    if not node.info_known:
+        differing.discard("info")  # hidden in this reading
     if not differing or not differing <= {"tags", "notes"}:
         return None
     if "notes" in differing and not _our_notes(before.doc.get("notes"), node.doc.get("notes")):
         return None
-    if "tags" in differing and not (before.tags_known and node.tags_known):
+    if "tags" in differing and not node.tags_known:
         return None
     return _texts(before.doc.get("tags")) ^ _texts(node.doc.get("tags"))
 

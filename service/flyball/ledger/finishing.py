@@ -2,68 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from flyball.ledger.alerting import note_alert
-from flyball.ledger.book import load_subjects, store_book
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.limiting import LAUNCH, call_waiting
-from flyball.ledger.mirror import Change, patch_tags
-from flyball.ledger.noticing import Route, Seen, owe, store_event
-from flyball.ledger.planning import plan_tag
+from flyball.ledger.mirror import chunks
+from flyball.ledger.noticing import Route
 from flyball.ledger.tables import attempts, effects
+from flyball.ledger.tagging import Ended, after_tags
 from flyball.model.effect import Blame, Effect, EffectState, Outcome, Report
-from flyball.model.levels import Level
-from flyball.model.node import NodeKey
-from flyball.rules.claims import ADD, ALERT, TAG, Book, Claim, subject_of
-from flyball.rules.keys import whole_of
-from flyball.rules.reconciling import LEAVE
+from flyball.rules.claims import ALERT, TAG
 
 _ENDS = (EffectState.DONE, EffectState.FAILED, EffectState.CANCELLED)
+_CLOSED = (
+    update(attempts)
+    .where(attempts.c.effect == bindparam("of_effect"), attempts.c.number == bindparam("of_number"))
+    .values(ended=bindparam("at"), outcome=bindparam("how"), error=bindparam("why"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one attempt ended.
+
+    Attributes:
+        effect: as `take` gave it.
+        report: of the attempt.
+        retry_in: seconds until the next attempt after a transient end; None: there is none, the effect failed.
+    """
+
+    effect: Effect
+    report: Report
+    retry_in: float | None = None
 
 
 def finish(
     connection: Connection, effect: Effect, report: Report, now: datetime, *, retry_in: float | None, route: Route
 ) -> EffectState:
-    """Write how an attempt ended, and what follows; the effect's new state.
+    """Write how one attempt ended (see `finish_all`); the effect's new state."""
+    return finish_all(connection, [End(effect, report, retry_in)], now, route=route)[0]
+
+
+def finish_all(connection: Connection, ends: Sequence[End], now: datetime, *, route: Route) -> list[EffectState]:
+    """Write how some attempts ended, and what follows; the effects' new states, in order.
 
     Doing it twice changes nothing: an attempt that is closed already is left as it is.
 
     Args:
         connection: of the transaction.
-        effect: as `take` gave it.
-        report: of the attempt.
+        ends: of different effects.
         now: the present, UTC.
-        retry_in: seconds until the next attempt after a transient end; None: there is none, the effect failed.
-        route: which looks follow from our own change (rules that read tags).
+        route: which looks follow from our own changes (rules that read tags).
     """
-    row = connection.execute(select(effects).where(effects.c.id == int(effect.id))).first()
-    if row is None:
-        return EffectState.CANCELLED
-    if row.state != str(EffectState.RUNNING) or row.attempts != effect.attempts:
-        return EffectState(row.state)
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.effect == row.id, attempts.c.number == effect.attempts)
-        .values(ended=micros(now), outcome=str(report.outcome), error=report.error)
-    )
-    state, values = _next_state(row, report, now, retry_in)
-    values |= {"state": str(state), "updated": micros(now), "error": report.error}
-    if effect.kind == LAUNCH:
-        values |= _launch_columns(row, report, now)
-    connection.execute(update(effects).where(effects.c.id == row.id).values(**values))
-    if effect.kind == TAG:
-        _after_tag(connection, effect, report, state, now, route)
-    elif effect.kind == ALERT and state is EffectState.DONE:
+    rows = _rows(connection, ends)
+    states: list[EffectState] = []
+    mine: list[Ended] = []
+    changed: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for end in ends:
+        row = rows.get(int(end.effect.id))
+        if row is None:
+            states.append(EffectState.CANCELLED)
+            continue
+        if row.state != str(EffectState.RUNNING) or row.attempts != end.effect.attempts:
+            states.append(EffectState(row.state))
+            continue
+        state, values = _next_state(row, end.report, now, end.retry_in)
+        values |= {"state": str(state), "updated": micros(now), "error": end.report.error}
+        if end.effect.kind == LAUNCH:
+            values |= _launch_columns(row, end.report, now)
+        changed.setdefault(tuple(sorted(values)), []).append(values | {"ident": row.id})
+        states.append(state)
+        mine.append(Ended(end.effect, end.report, state))
+    _close_attempts(connection, mine, now)
+    for names, some in changed.items():
+        values = {name: bindparam(f"new_{name}") for name in names}
+        renamed = [{name if name == "ident" else f"new_{name}": value for name, value in one.items()} for one in some]
+        connection.execute(update(effects).where(effects.c.id == bindparam("ident")).values(**values), renamed)
+    after_tags(connection, [ended for ended in mine if ended.effect.kind == TAG], now, route)
+    for ended in mine:
+        _after(connection, ended, now)
+    return states
+
+
+def _rows(connection: Connection, ends: Sequence[End]) -> dict[int, Any]:
+    found: dict[int, Any] = {}
+    for some in chunks([int(end.effect.id) for end in ends]):
+        found |= {row.id: row for row in connection.execute(select(effects).where(effects.c.id.in_(some)))}
+    return found
+
+
+def _close_attempts(connection: Connection, ended: Sequence[Ended], now: datetime) -> None:
+    if ended:
+        connection.execute(
+            _CLOSED,
+            [
+                {
+                    "of_effect": int(one.effect.id),
+                    "of_number": one.effect.attempts,
+                    "at": micros(now),
+                    "how": str(one.report.outcome),
+                    "why": one.report.error,
+                }
+                for one in ended
+            ],
+        )
+
+
+def _after(connection: Connection, ended: Ended, now: datetime) -> None:
+    """What follows from the end of a message or a launch."""
+    effect, state = ended.effect, ended.state
+    if effect.kind == ALERT and state is EffectState.DONE:
         note_alert(connection, effect, now)
     elif effect.kind == LAUNCH and state in _ENDS:
-        never_sent = report.outcome in (Outcome.ALREADY, Outcome.SUPERSEDED)
+        never_sent = ended.report.outcome in (Outcome.ALREADY, Outcome.SUPERSEDED)
         if never_sent or state is EffectState.FAILED:
             call_waiting(connection, effect.rule, now, never_sent=never_sent)
-    return state
 
 
 def _next_state(row: Any, report: Report, now: datetime, retry_in: float | None) -> tuple[EffectState, dict[str, Any]]:
@@ -115,63 +174,3 @@ def _launch_columns(row: Any, report: Report, now: datetime) -> dict[str, Any]:
     if outcome is Outcome.ALREADY:
         return values | {"launched": None}  # others launched it
     return values | {"launched": row.launched if row.launched is not None else micros(now)}
-
-
-def _after_tag(
-    connection: Connection, effect: Effect, report: Report, state: EffectState, now: datetime, route: Route
-) -> None:
-    """Whose the tag is now, and whether that is what the claims want now."""
-    if state not in _ENDS:
-        return
-    site, subject = effect.site, subject_of(effect.params)
-    container, tag = effect.params["container"], effect.params["tag"]
-    book = Book()
-    change: Change | None = None
-    if state is EffectState.DONE:
-        key = NodeKey(site, Level(container["level"]), container["id"])
-        change = patch_tags(connection, key, tag, there=report.detail["present"], whole=whole_of)
-        load_subjects(connection, book, [(site, subject)])
-        book.present[(site, subject)] = report.detail["present"]
-        mark = report.detail["mark"]
-        wanted = book.is_wanted(site, subject)
-        book.set_mark(site, subject, None if effect.params.get(LEAVE) and not wanted else mark)
-        plan_tag(connection, book, site, subject, now=now, last=_claim_of(effect))
-    elif effect.params["operation"] == ADD:
-        load_subjects(connection, book, [(site, subject)])
-        wanted = book.is_wanted(site, subject)
-        if book.marks.get((site, subject)) in (None, "trying") and not book.tries.get((site, subject)):
-            book.set_mark(site, subject, "failed" if wanted and state is EffectState.FAILED else None)
-            if wanted and state is EffectState.CANCELLED:
-                plan_tag(connection, book, site, subject, now=now)
-    store_book(connection, book, now)
-    if change is not None:
-        _tell_others(connection, effect, change, now, route)
-
-
-def give_up_tag(connection: Connection, effect: Effect, now: datetime) -> None:
-    """A person refused an effect on a tag: it is not tried again until nobody wants it, or a person says `retry`."""
-    if effect.kind != TAG or effect.params["operation"] != ADD:
-        return
-    book = Book()
-    key = (effect.site, subject_of(effect.params))
-    load_subjects(connection, book, [key])
-    if book.marks.get(key) == "trying" and not book.tries.get(key):
-        book.set_mark(*key, "failed" if book.is_wanted(*key) else None)
-        store_book(connection, book, now)
-
-
-def _claim_of(effect: Effect) -> Claim:
-    """The claim that an effect on a tag was made for, as far as a further effect needs it."""
-    params = {name: effect.params[name] for name in ("container", "tag")}
-    over = LEAVE if effect.params.get(LEAVE) else "retract"
-    subject = subject_of(effect.params)
-    return Claim(effect.rule, effect.target, effect.slot, TAG, effect.once_key, params, over, subject)
-
-
-def _tell_others(connection: Connection, effect: Effect, change: Change, now: datetime, route: Route) -> None:
-    """Our own change of a tag is news for the other rules that read it."""
-    seen = Seen(effect.site, "own", str(change.node.level), change.node.id, change.node.label, {"effect": effect.id})
-    event = store_event(connection, seen, source="effect", now=now)
-    for look in route(change):
-        if look.rule != effect.rule:
-            owe(connection, look, event=event, now=now)

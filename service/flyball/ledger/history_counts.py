@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, exists, func, select
-from sqlalchemy.orm import aliased
 
 from flyball.ledger.codec import micros
 from flyball.ledger.tables import alerts, decisions, effects, looks
@@ -159,7 +158,7 @@ def pending(
     running = _count(connection, effects.c.state == str(EffectState.RUNNING), of=effects)
     free = not (looks_due or running)
     if free and effects_due:
-        earlier = aliased(effects)
+        earlier = effects.alias()
         blocked = exists().where(
             earlier.c.lane == effects.c.lane, earlier.c.id < effects.c.id, earlier.c.state.in_(_ACTIVE)
         )

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, exists, literal, or_, select
-from sqlalchemy.orm import aliased
 
 from flyball.ledger.codec import micros
 from flyball.ledger.mirror import descendants, inserting
@@ -124,7 +123,7 @@ def owe_everywhere(
         now: the present, UTC.
         since: only targets with something at or below them that came or changed at this time or later; None: all.
     """
-    target = aliased(nodes)
+    target = nodes.alias()
     chosen = [target.c.site == site, target.c.level == str(of), target.c.presence == str(Presence.PRESENT)]
     if since is not None:
         chosen.append(_newer(target, of, micros(since)))
@@ -158,7 +157,7 @@ def _newer(target: Any, of: Level, since: int) -> Any:
     own = or_(target.c.created >= since, and_(target.c.level == str(Level.FILE), target.c.settled_from >= since))
     if of not in HIERARCHY or of is Level.FILE:
         return own
-    under = aliased(nodes)
+    under = nodes.alias()
     lower = exists().where(
         under.c.site == target.c.site,
         under.c[str(of)] == target.c.id,

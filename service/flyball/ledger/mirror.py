@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from flyball.ledger.codec import node_row, row_node
+from flyball.ledger.codec import node_row, row_node, unpack
 from flyball.ledger.tables import nodes
 from flyball.model.levels import HIERARCHY, Level, below
 from flyball.model.node import Node, NodeKey, Presence
@@ -82,6 +82,20 @@ def find(connection: Connection, keys: Iterable[NodeKey]) -> dict[NodeKey, Node]
             for row in connection.execute(query):
                 node = row_node(row)
                 found[node.key] = node
+    return found
+
+
+def tags_on(connection: Connection, keys: Iterable[NodeKey]) -> dict[NodeKey, list[Any]]:
+    """The tags on nodes, of those where they are known."""
+    found: dict[NodeKey, list[Any]] = {}
+    for (site, level), ids in by_level(keys).items():
+        for some in chunks(ids):
+            query = select(nodes.c.id, nodes.c.doc).where(
+                nodes.c.site == site, nodes.c.level == str(level), nodes.c.id.in_(some), nodes.c.tags_known.is_(True)
+            )
+            for ident, doc in connection.execute(query):
+                tags = unpack(doc).get("tags")
+                found[NodeKey(site, level, ident)] = tags if isinstance(tags, list) else []
     return found
 
 
@@ -178,25 +192,39 @@ def ancestor_keys(node: Node) -> list[NodeKey]:
     ]
 
 
-def patch_tags(connection: Connection, key: NodeKey, tag: str, *, there: bool, whole: Any) -> Change | None:
-    """Note our own change of a tag, so that it is no news when it comes back; None when the node is not mirrored.
+def patch_tags(
+    connection: Connection, wanted: Sequence[tuple[NodeKey, str, bool]], *, whole: Callable[[Mapping[str, Any]], str]
+) -> list[Change | None]:
+    """Note our own changes of tags, so that they are no news when they come back.
 
     Args:
         connection: of the transaction.
-        key: the container.
-        tag: the tag.
-        there: whether it is there now.
-        whole: function giving the fingerprint of a document.
+        wanted: container, tag, whether it is there now.
+        whole: gives the fingerprint of a document.
+
+    Returns:
+        the changes, in order; None where the node is not mirrored, or was so already.
     """
-    before = find(connection, [key]).get(key)
-    if before is None or not before.tags_known:
+    known = find(connection, {key for key, _, _ in wanted})
+    rows: dict[NodeKey, dict[str, Any]] = {}
+    changes: list[Change | None] = []
+    for key, tag, there in wanted:
+        before = known.get(key)
+        tags = _tags_of(before)
+        if before is None or tags is None or (tag in tags) == there:
+            changes.append(None)
+            continue
+        doc = {**before.doc, "tags": [*tags, tag] if there else [other for other in tags if other != tag]}
+        known[key] = after = replace(before, doc=doc, whole=whole(doc))
+        rows[key] = node_row(after)
+        changes.append(Change(after, before, own=True))
+    upsert(connection, nodes, list(rows.values()), ("site", "level", "id"))
+    return changes
+
+
+def _tags_of(node: Node | None) -> list[Any] | None:
+    """The tags on a node, None when they are not known."""
+    if node is None or not node.tags_known:
         return None
-    known = before.doc.get("tags")
-    tags: list[Any] = [] if known is None else list(known)
-    if (tag in tags) == there:
-        return None
-    tags = [*tags, tag] if there else [other for other in tags if other != tag]
-    doc: Mapping[str, Any] = {**before.doc, "tags": tags}
-    after = replace(before, doc=doc, whole=whole(doc))
-    upsert(connection, nodes, [node_row(after)], ("site", "level", "id"))
-    return Change(after, before, own=True)
+    tags = node.doc.get("tags")
+    return [] if tags is None else list(tags)

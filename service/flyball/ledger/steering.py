@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from flyball.ledger.codec import micros, row_effect
-from flyball.ledger.finishing import give_up_tag
 from flyball.ledger.tables import effects, rules
+from flyball.ledger.tagging import give_up_tag
 from flyball.model.effect import EffectState
 
 Json = dict[str, Any]

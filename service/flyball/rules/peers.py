@@ -17,6 +17,8 @@ from flyball.rules.expression import Unknown, is_unknown
 SCALE: Final = 1.4826
 """Median absolute deviation to standard deviation, for normally distributed values."""
 
+_DIGITS: Final = 9  # beyond these is the noise of the arithmetic: a value on the cut-off is to be on it
+
 Path = tuple[str, ...]
 Group = tuple[str, ...]
 PeerKey = tuple[str, str, Group]
@@ -41,7 +43,7 @@ class Peers:
     def z(self, value: float) -> float | None:
         """The robust z of a value; None where the peers do not differ, so that nothing can be said."""
         spread = SCALE * self.mad
-        return (value - self.median) / spread if spread > 0 else None
+        return round((value - self.median) / spread, _DIGITS) if spread > 0 else None
 
 
 PeerTable = Mapping[PeerKey, Peers]

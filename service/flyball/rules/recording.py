@@ -152,6 +152,11 @@ class _Recorder:
             for metric in self._wanted.metrics[here] if isinstance(lower, dict) else ():
                 if metric in value:
                     lower[metric] = self._whole(metric, value[metric])
+        elif isinstance(value, (list, tuple)) and not rest:
+            into[key] = [
+                self._whole(key, one) if isinstance(one, (Mapping, list, tuple)) else self._pseudonyms.value(key, one)
+                for one in value
+            ]
         elif isinstance(value, (Mapping, list, tuple)):
             whole = self._whole(key, value)
             known = into.get(key)

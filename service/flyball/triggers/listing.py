@@ -71,6 +71,11 @@ class Listing:
                     raise
                 trouble(level, error)
 
+    def has_more(self, needs: Needs) -> bool:
+        """Whether some project waits to be listed."""
+        waiting = self._poller.projects.waiting
+        return any(level in self._fresh.listed and waiting(level) for level in needs.streams)
+
     async def _list(self, level: Level, needs: Needs) -> None:
         poller, projects = self._poller, self._poller.projects
         wanted = needs.read_of(level, poller.client.dialect)

@@ -164,28 +164,30 @@ class Poller:
         if dialect.date_form is None or dialect.operators.get(">=") is False:
             await self._backwards(stream, reached, needs, done)
             return done
-        window = self._windows.setdefault(stream.name, Window(self.overlap, self.client.effective_limit() * 3 // 4))
-        asked = since = max(EPOCH, window.start(self._clamp(stream, reached), self.clock.monotonic()))
-        brought: dict[str, datetime] = {}
         limit = self.client.effective_limit()
+        window = self._windows.setdefault(stream.name, Window(self.overlap))
+        window.capacity = limit * 3 // 4
+        begun = self._clamp(stream, reached)
+        asked = since = max(EPOCH, window.start(begun, self.clock.monotonic()))
         before: Page | None = None
         while True:
             page = await self._ask(stream, since, limit, done)
             timed = [(str(row.get("id")), time) for row in page.rows if (time := stream.time_of(row)) is not None]
-            brought |= timed
+            window.brought(timed)
             times = [time for _, time in timed]
             last = max(times, default=since)
             orderly = times == sorted(times) and stream.field == "modified"
             whole = self._is_whole(page, before)
-            await self._take(stream, page, needs, done, cursor=last if whole or orderly else reached)
-            if whole:
+            newest = max(times, default=reached) if whole or orderly else reached
+            changes = await self._take(stream, page, needs, done, cursor=newest)
+            if whole or (not changes and len(page.rows) == self.uncut < page.limit):
                 self._judge_clock(stream, last, done)
                 break
             if not orderly or last <= since:
-                brought |= await self._by_id(stream, since, needs, done)
+                await self._by_id(stream, since, needs, done, window)
                 break
             since, limit, before = last, page.limit, page
-        window.saw(brought.items(), asked, done.newest or EPOCH, self.clock.monotonic())
+        window.ended(asked, begun, done.newest or EPOCH, self.clock.monotonic())
         return done
 
     async def _ask(self, stream: Stream, since: datetime, limit: int, done: Round) -> Page:
@@ -213,21 +215,30 @@ class Poller:
     def _is_whole(self, page: Page, before: Page | None) -> bool:
         """Whether a page is all there is. A short one may have been cut by a site that gives less than was asked.
 
-        Until a page as long was seen to be the whole answer, the next one is asked for: what it brings beyond the rows
-        that are known already shows that the first was cut.
+        Until a longer page was seen to be the whole answer, the next one is asked for: what it brings beyond the rows
+        that are known already shows that the first was cut. (So does one of the same length that brings nothing new:
+        it is believed for as long as the window is open, so that a quiet round does not cost two requests.)
         """
         number = len(page.rows)
         if before is not None and len(before.rows) < before.limit:
             seen = {(row.get("id"), row.get("modified")) for row in before.rows}
-            if all((row.get("id"), row.get("modified")) in seen for row in page.rows):
+            known = all((row.get("id"), row.get("modified")) in seen for row in page.rows)
+            if known and number < len(before.rows):
                 self.uncut = max(self.uncut, len(before.rows))
                 return True
             if number == len(before.rows) >= TELLING:
                 self.cut_at(number)
+            if number == len(before.rows):
                 return False
         if number >= page.limit:
             return False
-        return number <= self.uncut or self.client.dialect.page_size is not None
+        return number == 0 or number < self.uncut or self.client.dialect.page_size is not None
+
+    def learn_length(self, before: int, now: int) -> int:
+        """One page came after another: one that is followed by an empty one was not cut. Returns its length."""
+        if before and not now:
+            self.uncut = max(self.uncut, before)
+        return now
 
     def cut_at(self, size: int) -> None:
         """The site was seen to give no more than so many rows at a time."""
@@ -244,26 +255,24 @@ class Poller:
             log.info("site.ahead_of_its_clock", site=self.site, stream=stream.name)
             self._ahead.add(stream.name)
 
-    async def _by_id(self, stream: Stream, since: datetime, needs: Needs, done: Round) -> dict[str, datetime]:
+    async def _by_id(self, stream: Stream, since: datetime, needs: Needs, done: Round, window: Window) -> None:
         """Everything changed since, by id: where one and the same time fills a page, or the site's order is another.
-
-        Returns the rows' times.
 
         The cursor goes no further than to what was the newest time before the walk: what changes meanwhile may lie
         behind it.
         """
         newest = await self._newest(stream)
         done.requests += 1
-        dialect = self.client.dialect
-        chosen = where(since_time(stream.field, since, dialect))
-        brought: dict[str, datetime] = {}
+        last, chosen = since, where(since_time(stream.field, since, self.client.dialect))
+        length = 0
         async for rows in self.client.iterate(str(stream.level), filter=chosen, parent=stream.parent):
             done.requests += 1
-            brought |= {str(row.get("id")): time for row in rows if (time := stream.time_of(row)) is not None}
+            length = self.learn_length(length, len(rows))
+            timed = [(str(row.get("id")), time) for row in rows if (time := stream.time_of(row)) is not None]
+            window.brought(timed)
+            last = max([last, *(time for _, time in timed)])
             await self._take(stream, Page(rows, 0), needs, done, cursor=None)
-        last = max(brought.values(), default=since)
         await self._advance(stream, max(since, last if newest is None else min(last, newest)), done)
-        return brought
 
     async def _backwards(self, stream: Stream, reached: datetime, needs: Needs, done: Round) -> None:
         """From the newest back to the cursor, without a filter: where none was proved, or none works."""
@@ -277,6 +286,7 @@ class Poller:
             times = [time for row in rows if (time := stream.time_of(row)) is not None]
             fresh = [row for row in rows if row.get("id") not in seen]
             if not fresh:
+                self.uncut = max(self.uncut, len(seen) if number == 2 else 0)
                 break
             seen |= {row.get("id") for row in fresh}
             await self._take(stream, Page(fresh, limit), needs, done, cursor=None)
@@ -284,7 +294,7 @@ class Poller:
             if times != sorted(times, reverse=True) and (number > 1 or len(rows) >= limit):
                 done.blind = True  # no order and no filter: a change may be on any page
                 return
-            if times and min(times) < until:
+            if (times and min(times) < until) or len(rows) <= min(self.uncut, limit - 1):
                 break
             number += 1
         await self._advance(stream, newest, done)
@@ -293,7 +303,7 @@ class Poller:
         done.newest = self._clamp(stream, at)
         await self._save(stream, done.newest)
 
-    async def _take(self, stream: Stream, page: Page, needs: Needs, done: Round, *, cursor: datetime | None) -> None:
+    async def _take(self, stream: Stream, page: Page, needs: Needs, done: Round, *, cursor: datetime | None) -> int:
         done.rows += len(page.rows)
         at = None
         if cursor is not None:
@@ -304,6 +314,7 @@ class Poller:
             stream.level, page.rows, needs, source="poll", cursor=at, with_info=page.with_info
         )
         done.changes += taken.changes
+        return taken.changes
 
 
 def _back(moment: datetime, overlap: timedelta) -> datetime:

@@ -58,7 +58,7 @@ class Projects:
 
     def watched(self, level: Level) -> set[str]:
         """The projects whose rows of a level are taken."""
-        return self.scoped if level is Level.PROJECT else self.admitted.get(level, set())
+        return self.admitted.get(level, set())
 
     def waiting(self, level: Level) -> set[str]:
         """Projects in scope whose nodes of a level were not listed yet."""

@@ -127,8 +127,7 @@ class Sweeper:
         async for rows in poller.client.iterate(
             str(level), filter=self._filter(part, needs), after_id=after, parent=part.parent
         ):
-            self._learn_lengths(length, len(rows))
-            length = len(rows)
+            length = poller.learn_length(length, len(rows))
             done.requests += 1
             done.rows += len(rows)
             ids = {row["id"] for row in rows if isinstance(row.get("id"), str)}
@@ -162,11 +161,6 @@ class Sweeper:
         if part.level is Level.JOB and needs.jobs_since is not None and needs.jobs_since > EPOCH:
             conditions.append(since("created", needs.jobs_since, dialect))
         return where(*conditions)
-
-    def _learn_lengths(self, before: int, now: int) -> None:
-        """A page that is followed by an empty one was not cut."""
-        if before and not now:
-            self._poller.uncut = max(self._poller.uncut, before)
 
     async def _missing(
         self, part: Part, needs: Needs, span: tuple[str | None, str | None], listed: set[str], done: Swept

@@ -174,6 +174,8 @@ class Taking:
 
     async def _relevant(self, level: Level, rows: Sequence[Row], also: frozenset[str]) -> list[Row]:
         """The rows of projects that are watched, and those that the mirror has (they may have moved away)."""
+        if level is Level.PROJECT:
+            return list(rows)  # all of them, so that it is known which there are when a scope grows
         rows = await self._with_parents(level, rows)
         watched = self.projects.watched(level) | also
         mine: list[Row] = []

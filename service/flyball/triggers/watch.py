@@ -124,8 +124,10 @@ class Watch:
         try:
             await self._canary.sing()
             weather.findings = self._canary.findings
-            await self._listing.prepare(self.needs, lambda level, error: self._trouble(f"list of {level}", error))
+            await self._prepare()
             total = await self._rounds.go(self.needs)
+            if self._listing.has_more(self.needs):
+                await self._prepare()  # a project has come into sight, or into scope
             total.requests += await self._silent.look(self.needs)
         except SiteError as error:
             self._fail(error)
@@ -149,6 +151,9 @@ class Watch:
             await self._listing.sweep_if_due(self.needs, every)
         except SiteError as error:
             log.warning("sweep.broken", site=self.site, error=str(error))
+
+    async def _prepare(self) -> None:
+        await self._listing.prepare(self.needs, lambda level, error: self._trouble(f"list of {level}", error))
 
     # --- what happens
 

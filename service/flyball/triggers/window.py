@@ -1,9 +1,9 @@
-"""The window of a stream: how far back of the newest change seen is asked again, for rows that were committed late. Pure.
+"""The window of a stream: how far back of the newest change seen is asked again, for what was committed late. Pure.
 
 A row may become visible up to the *overlap* after its time. So each round asks from the cursor less the overlap, as
-long as so little lies in between that one page holds it. After a bulk import, only the newest part is asked again each
-round, and the whole once more when the overlap has passed. From then on nothing can come any more at or before the
-cursor, and only what is later is asked for: a quiet round costs one request, whatever happened before.
+long as so little lies in between that one page holds it. When there is more (a bulk import), only the newest part is
+asked again each round, and the rest once more when the overlap has passed. Once nothing can come any more at or before
+the cursor, only what is later is asked for: a quiet round costs one request, whatever happened before.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ class Window:
         capacity: rows that are asked again without hesitation; well below a page.
     """
 
-    def __init__(self, overlap: timedelta, capacity: int) -> None:
+    def __init__(self, overlap: timedelta, capacity: int = 750) -> None:
         self._overlap = overlap
-        self._capacity = max(1, capacity)
+        self.capacity = capacity
         self._newest: datetime | None = None
         self._since = 0.0  # monotonic seconds at which the newest became the newest
         self._closed = False
         self._rows: dict[str, datetime] = {}
-        self._left_out: datetime | None = None  # the newest of the rows that the window has no room for
+        self._left_out: datetime | None = None  # the newest of the rows that the window had no room for
+        self._debt: datetime | None = None  # from here on something was not asked again yet
+        self._debt_due = 0.0  # monotonic seconds at which it is
 
     def start(self, reached: datetime, now: float) -> datetime:
         """From which time to ask.
@@ -38,44 +40,49 @@ class Window:
             reached: the cursor.
             now: monotonic seconds.
         """
-        if reached != self._newest:
-            return reached - self._overlap
-        if self._closed:
+        edge = reached - self._overlap
+        if self._newest is None:
+            return edge
+        if self._debt is not None and now >= self._debt_due:
+            return min(self._debt, edge)
+        if self._closed and reached == self._newest:
             return reached + TICK
-        if self._left_out is None or self._is_over(now):
-            return reached - self._overlap
+        if self._left_out is None or self._left_out < edge:
+            return edge
         return min((time for time in self._rows.values() if time > self._left_out), default=reached + TICK)
 
-    def saw(self, rows: Iterable[tuple[str, datetime]], asked: datetime, reached: datetime, now: float) -> None:
+    def brought(self, rows: Iterable[tuple[str, datetime]]) -> None:
+        """A page came: (id, time) of its rows."""
+        self._rows |= dict(rows)
+        if len(self._rows) > self.capacity:
+            self._make_room()
+
+    def ended(self, asked: datetime, before: datetime, reached: datetime, now: float) -> None:
         """A round has come to its end.
 
         Args:
-            rows: (id, time) of what it brought.
             asked: the time from which it asked.
+            before: the cursor when it began.
             reached: the cursor now.
             now: monotonic seconds.
         """
+        full = asked <= before - self._overlap
+        if self._debt is not None and asked <= self._debt:
+            self._debt = None
         if reached != self._newest:
             self._newest, self._since, self._closed = reached, now, False
-        elif self._is_over(now) and asked <= reached - self._overlap:
+        elif full and self._debt is None and now - self._since >= self._overlap.total_seconds():
             self._closed = True
-            self._rows.clear()
         edge = reached - self._overlap
-        self._rows = {ident: time for ident, time in self._rows.items() if time >= edge}
-        if self._left_out is not None and self._left_out < edge:
+        self._rows = {} if self._closed else {ident: time for ident, time in self._rows.items() if time >= edge}
+        if self._closed or (self._left_out is not None and self._left_out < edge):
             self._left_out = None
-        for ident, time in rows:
-            if time >= edge:
-                self._rows[ident] = time
-        self._make_room()
+        cut = self._left_out is not None or not (full or self._closed)
+        if cut and self._debt is None:
+            self._debt, self._debt_due = min(edge, before - self._overlap), now + self._overlap.total_seconds()
 
     def _make_room(self) -> None:
-        if len(self._rows) <= self._capacity:
-            return
         order = sorted(self._rows.items(), key=lambda item: item[1])
-        out = order[: len(order) - self._capacity]
+        out = order[: len(order) - self.capacity]
         self._rows = dict(order[len(out) :])
-        self._left_out = max([out[-1][1], *([self._left_out] if self._left_out is not None else [])])
-
-    def _is_over(self, now: float) -> bool:
-        return now - self._since >= self._overlap.total_seconds()
+        self._left_out = max([out[-1][1], *([] if self._left_out is None else [self._left_out])])

@@ -6,7 +6,7 @@ The only file that catches every exception: a mistake in one effect kind must en
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -24,6 +24,7 @@ KEY_REFUSED = frozenset(
 AWAY = frozenset({None, 408, 425, 502, 503, 504})  # the site as a whole, or no answer at all
 Mask = Callable[[str], str]
 T = TypeVar("T")
+E = TypeVar("E")
 
 
 async def attempt(
@@ -78,6 +79,20 @@ async def or_else(write: Callable[[Report], Awaitable[T]], report: Report, effec
         log.exception("effect.broken", effect=effect.id, kind=effect.kind, rule=effect.rule)
         reason = f"internal error: its end cannot be written: {type(error).__name__}"
         return await write(Report(Outcome.PERMANENT, error=reason))
+
+
+async def together_or_apart(
+    write: Callable[[Sequence[E]], Awaitable[Sequence[T]]], items: Sequence[E]
+) -> list[T | Exception]:
+    """Write some items in one go, or each by itself when one of them cannot be written; what came of each, in order."""
+    try:
+        return [*await write(items)]
+    except FlyballError as error:  # of the ledger: it would be the same for each
+        return [error] * len(items)
+    except Exception as error:  # noqa: BLE001 - the same: one kind's mistake ends one effect, and is raised there
+        if len(items) == 1:
+            return [error]
+        return [result for item in items for result in await together_or_apart(write, [item])]
 
 
 def blame_of(error: Transient) -> Blame:

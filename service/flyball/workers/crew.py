@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import structlog
 
 from flyball.effects.port import Hands, Kinds
-from flyball.ledger.acting import finish, next_effect, recover, take
+from flyball.ledger.acting import next_effect, recover, take
+from flyball.ledger.finishing import End
 from flyball.ledger.limiting import Caps
 from flyball.ledger.noticing import Route
 from flyball.model.effect import Blame, Effect, EffectState, Outcome, Report
@@ -21,6 +21,7 @@ from flyball.model.errors import FlyballError, Stopping
 from flyball.model.ports import Clock, Store
 from flyball.rules.rule import Retry
 from flyball.workers.attempt import Mask, attempt, or_else, shielded
+from flyball.workers.ends import Ends
 from flyball.workers.retry import WEATHER_FIRST, WEATHER_LONGEST, delay, exhausted, obeyed
 
 log = structlog.get_logger()
@@ -83,6 +84,7 @@ class Crew:
         self._looked = looked
         self._mask = mask
         self._pause = pause
+        self._ends = Ends(store, clock, lambda: self.route)
         self.under_way: dict[str, Effect] = {}
         self.idle = asyncio.Event()
         self.idle.set()
@@ -173,10 +175,7 @@ class Crew:
         pause = self._pause
 
         async def write(report: Report) -> EffectState:
-            work = partial(
-                finish, effect=effect, report=report, now=self._clock.now(), retry_in=retry_in, route=self.route
-            )
-            return await self._store.write(work)
+            return await self._ends.write(End(effect, report, retry_in))
 
         while True:
             try:

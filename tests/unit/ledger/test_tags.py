@@ -165,12 +165,11 @@ def test_one_that_a_person_removed_is_not_set_again_until_it_was_false_in_betwee
 
 
 def test_one_that_a_person_put_back_after_removing_it_is_theirs(bench: Bench) -> None:
-    """Removed by hand and set by hand: it stays when the condition turns false."""
+    """Removed by hand and set by hand: it stays when the condition turns false, though no rule decided in between."""
     bench.decide("qc", "f1")
     bench.act()
     bench.site.person_untags("acquisition", "a1", "LOW")
     bench.look_around()
-    bench.decide("qc", "f1")
     bench.site.person_tags("acquisition", "a1", "LOW")
     bench.look_around()
     bench.change(qa(snr=2.0))

@@ -60,8 +60,10 @@ def test_as_expected(expected: list[Any], actual: list[Any]) -> None:
             [{"kind": "tag", "colour": "red"}],
             [A],
             [
-                'expected effect is not asked for: {"kind":"tag","colour":"red"}; '
-                "the nearest differs in `colour` (expected red, got nothing)",
+                (
+                    'expected effect is not asked for: {"kind":"tag","colour":"red"}; '
+                    "the nearest differs in `colour` (expected red, got nothing)"
+                ),
                 "effect is asked for and not expected: + tag A  x/y",
             ],
         ),

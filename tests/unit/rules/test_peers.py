@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flyball.rules.expression import Context, Unknown, compile_expression
-from flyball.rules.peers import Peers, group_of, statistics
+from flyball.rules.peers import Peers, PeerTable, group_of, statistics
 from flyball.rules.profiles import Cut, Profile, Z, judge, qc_function
 from flyball.rules.scope import compile_globs
 from unit.rules.kit import NOW, read, rule_text
@@ -16,7 +16,7 @@ from unit.rules.kit import NOW, read, rule_text
 WITHIN = (("project",), ("acquisition", "label"))
 TSNR = Profile("bold", (("file", "info"),), {"tsnr": Cut("lower", Z(-3), Z(-5), WITHIN, 20)})
 GROUP = ("p1", "rest")
-PEERS = {("bold", "tsnr", GROUP): Peers("2026-11-20", 40, 50.0, 2.0)}  # one robust deviation: 2.9652
+PEERS: PeerTable = {("bold", "tsnr", GROUP): Peers("2026-11-20", 40, 50.0, 2.0)}  # one robust deviation: 2.9652
 
 
 def names(tsnr: Any, label: str = "rest", project: str = "p1") -> dict[str, Any]:
@@ -43,7 +43,7 @@ def test_statistics(values: list[float], middle: float, spread: float) -> None:
     [(50, "ok"), (70, "ok"), (41.2, "ok"), (50 - 3 * 2.9652, "ok"), (41.0, "warn"), (35.2, "warn"), (35.1, "fail")],
 )
 def test_levels(tsnr: float, level: str) -> None:
-    """z is (value - median) / (1.4826 MAD); on the cut-off is still good, and only the bad side counts."""
+    """The z is (value - median) / (1.4826 MAD); on the cut-off is still good, and only the bad side counts."""
     assert held(tsnr)["level"] == level
 
 
@@ -166,7 +166,7 @@ def test_reading(text: str) -> None:
     )
     assert not found.rejected, str(found.rejected[0])
     rule = found.rules[0]
-    assert (rule.peers, rule.profiles) == ({"p"}, {"p"})
+    assert rule.peers == rule.profiles == {"p"}
     assert ("project", "id") in rule.reads
 
 

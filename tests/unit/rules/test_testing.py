@@ -124,8 +124,10 @@ def test_a_failing_test_says_what_and_why(lab: RuleSet) -> None:
     result = ran(lab, "qc", 1)
     assert result.status == "failed"
     assert result.differences == (
-        'expected effect is not asked for: {"kind":"tag","tag":"LOW_SNR"}; '
-        "the nearest differs in `tag` (expected LOW_SNR, got HIGH_FD)",
+        (
+            'expected effect is not asked for: {"kind":"tag","tag":"LOW_SNR"}; '
+            "the nearest differs in `tag` (expected LOW_SNR, got HIGH_FD)"
+        ),
         "effect is asked for and not expected: + tag HIGH_FD  ?/?/?/?",
     )
     said = result.as_json()

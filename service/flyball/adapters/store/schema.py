@@ -36,8 +36,11 @@ def bring_up(path: Path) -> None:
                 found = revision_of(connection, path)
             if found == migrations.HEAD:
                 return
-            if found is not None:
-                back_up(path, found)
+            if found is None:
+                with connection.begin():
+                    migrations.create(connection)
+                return
+            back_up(path, found)
             with connection.begin():
                 migrations.upgrade(connection)
     finally:

@@ -51,6 +51,23 @@ def test_steps_make_what_the_tables_describe(engine: Engine) -> None:
         assert stepped == definitions(connection)
 
 
+def test_a_new_ledger_is_what_the_steps_make(engine: Engine) -> None:
+    """Made at once, the tables, the indexes and the note of the revision are those of all steps together."""
+    with engine.connect() as connection:
+        with connection.begin():
+            migrations.create(connection)
+            made, noted = definitions(connection), migrations.current(connection)
+            table = connection.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'alembic_version'"))
+            for name in [*metadata.tables, "alembic_version"]:
+                connection.execute(text(f'DROP TABLE "{name}"'))
+        with connection.begin():
+            migrations.upgrade(connection)
+            assert made == definitions(connection)
+            assert noted == migrations.current(connection) == migrations.HEAD
+            again = connection.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'alembic_version'"))
+            assert str(table).split() == str(again).split()
+
+
 def test_list_of_revisions_is_that_of_the_files() -> None:
     """The revisions written down are those of the files, in their order, with one end."""
     config = Config()

@@ -1,7 +1,8 @@
 """The schema's history, run by the daemon itself: Alembic's steps, without its command line and ini file.
 
-Alembic takes 11 MB and a third of a second to import, so it is loaded only when there is a step to take: which
-revisions exist is written down here, and a test holds the list to the files.
+Alembic takes 11 MB and a third of a second to import, so it is loaded only when an older ledger must be brought up: a
+new one is made from the tables as they are now, which a test holds to the steps. Which revisions exist is written down
+here, and a test holds the list to the files.
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 
+from flyball.ledger.tables import metadata
+
 REVISIONS: Final = ("0001",)
 HEAD: Final = REVISIONS[-1]
 
 VERSION_TABLE: Final = "alembic_version"
+_VERSIONS: Final = f"""CREATE TABLE {VERSION_TABLE} (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num)
+)"""  # as Alembic makes it
 
 
 def current(connection: Connection) -> str | None:
@@ -23,6 +30,13 @@ def current(connection: Connection) -> str | None:
         return None
     found: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608 - a constant
     return found
+
+
+def create(connection: Connection) -> None:
+    """Makes all tables of an empty database as they are after the last step; the caller commits."""
+    metadata.create_all(connection)
+    connection.execute(text(_VERSIONS))
+    connection.execute(text(f"INSERT INTO {VERSION_TABLE} (version_num) VALUES ('{HEAD}')"))  # noqa: S608 - constants
 
 
 def upgrade(connection: Connection) -> None:
