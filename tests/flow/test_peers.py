@@ -35,11 +35,12 @@ PROTOCOL = ["task-rest_run-01", "task-rest_run-02"]
 USERS = {"admin": {"email": "admin@example.org", "firstname": "Ada", "lastname": "Admin"}}
 
 
-@pytest.fixture
-async def box() -> AsyncIterator[Sandbox]:
+@pytest.fixture(params=["v23", "live19"])
+async def box(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     """25 sessions with two runs; of each run, two values lie far below the others."""
     scale = {"sessions": 25, "acquisitions": len(PROTOCOL)}
-    async with Sandbox(Scenario.of({"scale": scale, "protocol": PROTOCOL, "users": USERS})) as sandbox:
+    lab = {"scale": scale, "protocol": PROTOCOL, "users": USERS, "dialect": request.param}
+    async with Sandbox(Scenario.of(lab)) as sandbox:
         for number, row in enumerate(reports(sandbox)):
             value = 20.0 + number % 3 if number in (4, 9, 30, 33) else 60.0 + (number * 7) % 13
             change_file_info(sandbox.site, row, {"set": {"tsnr": value}})
@@ -48,6 +49,13 @@ async def box() -> AsyncIterator[Sandbox]:
 
 def reports(box: Sandbox) -> list[dict[str, Any]]:
     return [row for row in box.site.files.rows.values() if "mriqc.qa" in row["name"]]
+
+
+def path_of(box: Sandbox, file: dict[str, Any]) -> str:
+    """Group and labels down to the file's name."""
+    levels = ("project", "subject", "session", "acquisition")
+    labels = [box.site.get(level, str(file["parents"][level]))["label"] for level in levels]
+    return "/".join([str(file["parents"]["group"]), *labels, file["name"]])
 
 
 def demanded(box: Sandbox) -> set[str]:
@@ -104,7 +112,7 @@ async def test_new_values_are_held_against_frozen_peers(box: Sandbox, tmp_path: 
     async with opened(config) as daemon:
         assert await daemon.run_until_idle()
         rule = daemon.rules.rules[0]
-        keys = await daemon.store.read(lambda connection: find_target(connection, str(bad[0].get("file_id") or bad[0]["_id"])))
+        keys = await daemon.store.read(lambda connection: find_target(connection, path_of(box, bad[0])))
         told = await why(daemon.store, daemon.dispatcher, rule, keys, daemon.clock.now())
     assert {str(row["parents"]["acquisition"]) for row in bad} <= tagged(box)
     assert told is not None

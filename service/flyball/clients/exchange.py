@@ -6,6 +6,7 @@ a property of the request, decided where the request is made.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -22,6 +23,8 @@ from flyball.model.errors import Permanent
 
 RETRY_AFTER_CAP = 900.0
 """Longest wait, in seconds, that one Retry-After can impose. A mistaken or hostile value must not stop us for days."""
+
+_NEARLY_JSON = re.compile(rb"NaN|Infinity|\\u[dD][89a-fA-F]")
 
 TRIM = 200
 """Characters of a site's own words that an error may carry."""
@@ -166,8 +169,20 @@ def to_json(value: Any) -> bytes:
 
 
 def from_json(body: bytes) -> Any:
-    """The JSON in `body`. Raises ValueError when there is none, or only a part of it."""
-    return orjson.loads(body)
+    """The JSON in `body`. Raises ValueError when there is none, or only a part of it.
+
+    Sites that write numbers as Python does may send NaN and infinities, which are no JSON: they are read as null. So is
+    a text with half a character in it, as it is.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if not _NEARLY_JSON.search(body):
+            raise
+    try:
+        return json.loads(body, parse_constant=lambda _: None)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
 def trimmed(text: str, *, limit: int = TRIM, secrets: tuple[str, ...] = ()) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from flyball.configfile.durations import Duration
-from flyball.effects.common import Entry, Params, reads_of
+from flyball.effects.common import Entry, Params, carried_out_perhaps, reads_of
 from flyball.effects.port import Hands
 from flyball.model.decision import Verdict, Wish
 from flyball.model.effect import Effect, Outcome, Report
@@ -106,5 +106,6 @@ class Alert:
             "body": params["body"],
             "since": params.get("since", effect.created.isoformat()),
         }
-        await hands.channels.send(params["channel"], message, key=f"{effect.once_key}-{effect.id}")
+        with carried_out_perhaps(effect):  # one that people may have got is said again, and resolved when it is over
+            await hands.channels.send(params["channel"], message, key=f"{effect.once_key}-{effect.id}")
         return Report(Outcome.DONE, {"channel": params["channel"]})

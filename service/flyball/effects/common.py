@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from flyball.model.decision import Because, Verdict
+from flyball.model.effect import Effect
+from flyball.model.errors import Transient, UnknownOutcome
 from flyball.model.levels import HIERARCHY, Level
 from flyball.model.node import Document, Node
 from flyball.rules.engine import both, explain, verdict_of
@@ -91,6 +94,26 @@ def lacking(document: Document, level: Level, purpose: str) -> Because:
     """Why an entry does nothing: the target has no container of the level named (a file on a session, an analysis)."""
     note = f"the {document.target.level} has no {level}: cannot {purpose}"
     return Because(f"on: {level}", "unknown", {}, note)
+
+
+@contextmanager
+def carried_out_perhaps(effect: Effect) -> Iterator[None]:
+    """For requests that may be repeated without harm, but whose end matters: after a failure nobody knows whether they
+    were carried out, and something else may be wanted before the next attempt.
+
+    The first such failure makes the end unclear, which is kept until it is cleared up; further ones are told as they
+    are, so that a site that is away is asked less and less often. 429 means that nothing was done.
+    """
+    try:
+        yield
+    except Transient as error:
+        if effect.unclear or error.status == 429:
+            raise
+        raise UnknownOutcome(str(error), status=error.status, site=error.site) from error
+    except UnknownOutcome as error:
+        if not effect.unclear:
+            raise
+        raise Transient(str(error), status=error.status, site=error.site) from error
 
 
 def an(word: str) -> str:

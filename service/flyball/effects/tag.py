@@ -9,18 +9,26 @@ saw is stored before anything is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
-from flyball.effects.common import ContainerLevel, Entry, Params, an, container_json, lacking, may_reach, reads_of
+from flyball.effects.common import (
+    ContainerLevel,
+    Entry,
+    Params,
+    an,
+    carried_out_perhaps,
+    container_json,
+    lacking,
+    may_reach,
+    reads_of,
+)
 from flyball.effects.port import Hands
 from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.effect import Effect, Outcome, Report
-from flyball.model.errors import Transient, UnknownOutcome
 from flyball.model.levels import Level
 from flyball.rules.catalog import Compiler, Fault
 from flyball.rules.claims import REMOVE
@@ -126,7 +134,7 @@ class Tag:
             if not absent:
                 # Stored before anything is sent: after a kill, a tag that is there then must be told from people's.
                 return Report(Outcome.WAITING, {"absent": True})
-        if await self._add(level, id_, tag, hands):
+        if await self._add(effect, hands):
             return Report(Outcome.DONE, {"mark": "ours", "present": True})
         return Report(Outcome.ALREADY, {"mark": "ours" if unclear else "people", "present": True})
 
@@ -139,26 +147,15 @@ class Tag:
             # It is to be there after all. If our request was carried out, it must be set anew.
             there = tag in await hands.site.tags(level, id_, fresh=True)
             return Report(Outcome.SUPERSEDED, error="wanted again before it was removed") if there else gone
-        with _carried_out_perhaps():
+        with carried_out_perhaps(effect):
             await hands.site.remove_tag(level, id_, tag)
         return gone
 
     @staticmethod
-    async def _add(level: str, id_: str, tag: str, hands: Hands) -> bool:
+    async def _add(effect: Effect, hands: Hands) -> bool:
+        container, tag = effect.params["container"], effect.params["tag"]
+        level, id_ = container["level"], container["id"]
         if level != Level.FILE:
             return await hands.site.add_tag(level, id_, tag)
-        with _carried_out_perhaps():
+        with carried_out_perhaps(effect):
             return await hands.site.add_tag(level, id_, tag)
-
-
-@contextmanager
-def _carried_out_perhaps() -> Iterator[None]:
-    """For requests that may be repeated without harm, and whose end matters all the same: after a failure nobody knows
-    whether the tag is there, and it may be wanted otherwise before the next attempt. 429 means that nothing was done.
-    """
-    try:
-        yield
-    except Transient as error:
-        if error.status == 429:
-            raise
-        raise UnknownOutcome(str(error), status=error.status, site=error.site) from error

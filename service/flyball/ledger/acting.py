@@ -49,12 +49,15 @@ def take(
     """
     taken: list[Effect] = []
     gate: Gate | None = None
-    while len(taken) < limit:
-        rows = _due(connection, now, limit - len(taken), sites)
+    while (room := limit - len(taken)) > 0:
+        rows = _due(connection, now, room, sites)
         if not rows:
             break
         gate = gate or Gate(connection, caps, now)
-        taken += _sorted_out(connection, rows, gate, caps, now)
+        begun = _sorted_out(connection, rows, gate, caps, now)
+        taken += begun
+        if len(begun) == len(rows) < room:
+            break  # that was all, and nothing went away that others of its lane were waiting for
     return taken
 
 
@@ -71,13 +74,30 @@ def _blocked() -> Any:
     )
 
 
+# Built once: for few effects at a time, building a statement costs more than running it.
+_DUE = (
+    select(effects)
+    .where(effects.c.state == bindparam("of_state"), effects.c.due <= bindparam("by"))
+    .where(effects.c.site.in_(bindparam("of_sites", expanding=True)), ~_blocked())
+    .order_by(effects.c.due, effects.c.id)
+    .limit(bindparam("most"))
+)
+_BEGUN: dict[str, Any] = {
+    "state": str(EffectState.RUNNING),
+    "attempts": bindparam("number"),
+    "updated": bindparam("stamp"),
+    "due": None,
+    "held_for": None,
+}
+_BEGIN = update(effects).where(effects.c.id == bindparam("ident")).values(**_BEGUN)
+_BEGIN_ABSENT = update(effects).where(effects.c.id == bindparam("ident")).values(**_BEGUN, params=bindparam("stored"))
+_ATTEMPT = insert(attempts)
+
+
 def _due(connection: Connection, now: datetime, limit: int, sites: Collection[str]) -> list[Any]:
     """State by state, so that the index gives the first ones in order, however many there are."""
-    found: list[Any] = []
-    for state in DUE:
-        query = select(effects).where(effects.c.state == state, effects.c.due <= micros(now), effects.c.site.in_(sites))
-        query = query.where(~_blocked()).order_by(effects.c.due, effects.c.id).limit(limit)
-        found += connection.execute(query).all()
+    asked = {"by": micros(now), "of_sites": list(sites), "most": limit}
+    found = [row for state in DUE for row in connection.execute(_DUE, {"of_state": state, **asked})]
     return sorted(found, key=lambda row: (row.due, row.id))[:limit]
 
 
@@ -114,25 +134,22 @@ def _begin(connection: Connection, begun: Sequence[Effect], caps: Mapping[str, C
     if not begun:
         return
     stamp = micros(now)
-    connection.execute(
-        update(effects)
-        .where(effects.c.id == bindparam("ident"))
-        .values(state=str(EffectState.RUNNING), attempts=bindparam("number"), updated=stamp, due=None, held_for=None),
-        [{"ident": int(effect.id), "number": effect.attempts} for effect in begun],
-    )
-    connection.execute(
-        insert(attempts), [{"effect": int(one.id), "number": one.attempts, "started": stamp} for one in begun]
-    )
-    # Kept, so that after a kill a tag that is there then is known to be ours.
-    absent = [
-        {"ident": int(one.id), "stored": pack({key: value for key, value in one.params.items() if key != "wanted"})}
-        for one in begun
-        if one.kind == TAG and one.params["absent"]
-    ]
+    plain: list[dict[str, Any]] = []
+    absent: list[dict[str, Any]] = []
+    for one in begun:
+        values = {"ident": int(one.id), "number": one.attempts, "stamp": stamp}
+        if one.kind == TAG and one.params["absent"]:
+            # Kept, so that after a kill a tag that is there then is known to be ours.
+            kept = {key: value for key, value in one.params.items() if key != "wanted"}
+            absent.append(values | {"stored": pack(kept)})
+        else:
+            plain.append(values)
+    if plain:
+        connection.execute(_BEGIN, plain)
     if absent:
-        connection.execute(
-            update(effects).where(effects.c.id == bindparam("ident")).values(params=bindparam("stored")), absent
-        )
+        connection.execute(_BEGIN_ABSENT, absent)
+    started = [{"effect": int(one.id), "number": one.attempts, "started": stamp} for one in begun]
+    connection.execute(_ATTEMPT, started)
     # The version that launches it, which may be newer than the one that asked for it.
     launches = [
         {"ident": int(one.id), "version": caps[one.rule].version}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy import Connection, and_, bindparam, delete, select
 
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.mirror import chunks, tags_on, upsert
@@ -19,6 +19,14 @@ from flyball.rules.claims import ADD, TAG, Book, Claim, Mark, Owner, Subject, co
 
 _MOVING = (str(EffectState.PLANNED), str(EffectState.WAITING), str(EffectState.RUNNING))
 _UNFINISHED = (*_MOVING, str(EffectState.HELD))
+
+# Built once: for few effects at a time, building a statement costs more than running it.
+_SOME: Any = bindparam("some", expanding=True)
+_CLAIMS_ON = select(claims).where(claims.c.site == bindparam("of_site"), claims.c.subject.in_(_SOME))
+_MARKS_ON = select(marks).where(marks.c.site == bindparam("of_site"), marks.c.subject.in_(_SOME))
+_TRIES = select(effects.c.lane, effects.c.state, effects.c.held_for, effects.c.params).where(
+    effects.c.lane.in_(_SOME), effects.c.state.in_(_UNFINISHED)
+)
 
 
 def load_book(connection: Connection, batch: Sequence[tuple[Decision, Document | None]]) -> Book:
@@ -68,10 +76,10 @@ def load_subjects(connection: Connection, book: Book, subjects: Iterable[Subject
         by_site.setdefault(site, []).append(subject)
     for site, mine in by_site.items():
         for some in chunks(mine):
-            query = select(claims).where(claims.c.site == site, claims.c.subject.in_(some))
-            for row in connection.execute(query):
+            asked = {"of_site": site, "some": some}
+            for row in connection.execute(_CLAIMS_ON, asked):
                 book.remember(row_claim(row))
-            for row in connection.execute(select(marks).where(marks.c.site == site, marks.c.subject.in_(some))):
+            for row in connection.execute(_MARKS_ON, asked):
                 book.marks[(site, row.subject)] = cast("Mark", row.owner)
     if presence:
         _load_presence(connection, book, wanted)
@@ -89,10 +97,7 @@ def _load_presence(connection: Connection, book: Book, wanted: Sequence[Subject]
 def _load_tries(connection: Connection, book: Book, tried: Sequence[Subject]) -> None:
     lanes = {lane_of(site, subject): (site, subject) for site, subject in tried}
     for some in chunks(sorted(lanes)):
-        query = select(effects.c.lane, effects.c.state, effects.c.held_for, effects.c.params).where(
-            effects.c.lane.in_(some), effects.c.state.in_(_UNFINISHED)
-        )
-        for row in connection.execute(query):
+        for row in connection.execute(_TRIES, {"some": some}):
             if unpack(row.params).get("operation") == ADD:
                 moving = row.state in _MOVING and row.held_for != "paused"
                 book.tries.setdefault(lanes[row.lane], set()).add("moving" if moving else "held")

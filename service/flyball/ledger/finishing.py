@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -19,7 +20,9 @@ from flyball.ledger.tagging import Ended, after_tags
 from flyball.model.effect import Blame, Effect, EffectState, Outcome, Report
 from flyball.rules.claims import ALERT, TAG
 
+LONGEST_PAUSE = 300_000_000  # microseconds
 _ENDS = (EffectState.DONE, EffectState.FAILED, EffectState.CANCELLED)
+_THESE = select(effects).where(effects.c.id.in_(bindparam("some", expanding=True)))
 _CLOSED = (
     update(attempts)
     .where(attempts.c.effect == bindparam("of_effect"), attempts.c.number == bindparam("of_number"))
@@ -76,24 +79,33 @@ def finish_all(connection: Connection, ends: Sequence[End], now: datetime, *, ro
         values |= {"state": str(state), "updated": micros(now), "error": end.report.error}
         if end.effect.kind == LAUNCH:
             values |= _launch_columns(row, end.report, now)
-        changed.setdefault(tuple(sorted(values)), []).append(values | {"ident": row.id})
+        renamed = {f"new_{name}": value for name, value in values.items()}
+        changed.setdefault(tuple(sorted(values)), []).append(renamed | {"ident": row.id})
         states.append(state)
         mine.append(Ended(end.effect, end.report, state))
     _close_attempts(connection, mine, now)
     for names, some in changed.items():
-        values = {name: bindparam(f"new_{name}") for name in names}
-        renamed = [{name if name == "ident" else f"new_{name}": value for name, value in one.items()} for one in some]
-        connection.execute(update(effects).where(effects.c.id == bindparam("ident")).values(**values), renamed)
+        connection.execute(_changing(names), some)
     after_tags(connection, [ended for ended in mine if ended.effect.kind == TAG], now, route)
     for ended in mine:
         _after(connection, ended, now)
     return states
 
 
+@lru_cache(maxsize=64)
+def _changing(names: tuple[str, ...]) -> Any:
+    """The statement that sets these columns of effects."""
+    return (
+        update(effects)
+        .where(effects.c.id == bindparam("ident"))
+        .values(**{name: bindparam(f"new_{name}") for name in names})
+    )
+
+
 def _rows(connection: Connection, ends: Sequence[End]) -> dict[int, Any]:
     found: dict[int, Any] = {}
     for some in chunks([int(end.effect.id) for end in ends]):
-        found |= {row.id: row for row in connection.execute(select(effects).where(effects.c.id.in_(some)))}
+        found |= {row.id: row for row in connection.execute(_THESE, {"some": some})}
     return found
 
 
@@ -153,13 +165,16 @@ def _closed() -> dict[str, Any]:
 
 
 def _unclear(row: Any, report: Report, now: datetime) -> dict[str, Any]:
-    """The site is asked no earlier than the wait that goes with the unclear end, before each look."""
+    """The site is asked no earlier than the wait that goes with the unclear end, before each look. A site that keeps
+    giving unclear answers is asked less and less often.
+    """
     if report.looked:
         pause = row.pause or 0
         if report.wait is not None:
             pause = max(pause, round(report.wait * 1_000_000))
         return {"looked": row.looked + 1, "due": micros(now) + pause}
-    pause = round((report.wait or 0.0) * 1_000_000)
+    wait = round((report.wait or 0.0) * 1_000_000)
+    pause = max(wait, min(wait * 2 ** min(row.unclear, 16), LONGEST_PAUSE))
     return {"unclear": row.unclear + 1, "looked": 0, "pause": pause, "due": micros(now) + pause}
 
 

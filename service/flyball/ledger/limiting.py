@@ -26,6 +26,7 @@ ENDED: Final = ("complete", "failed", "cancelled")
 CANARY, LIMIT, PAUSED = "canary", "limit", "paused"
 
 _DAY = timedelta(days=1)
+_RULES = select(rules.c.id, rules.c.paused, rules.c.present, rules.c.released)
 _PLANNED, _HELD = str(EffectState.PLANNED), str(EffectState.HELD)
 _WAITING, _RUNNING = str(EffectState.WAITING), str(EffectState.RUNNING)
 _DONE, _FAILED = str(EffectState.DONE), str(EffectState.FAILED)
@@ -81,8 +82,7 @@ class Gate:
         self._caps = caps
         self._now = now
         self._counts: dict[str, _Count] = {}
-        query = select(rules.c.id, rules.c.paused, rules.c.present, rules.c.released)
-        self._rules = {row.id: row for row in connection.execute(query)}
+        self._rules = {row.id: row for row in connection.execute(_RULES)}
 
     def hold(self, row: Any) -> Hold | None:
         """What keeps the effect of a row of `effects` from beginning, or None: then it is counted."""

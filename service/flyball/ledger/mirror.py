@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from flyball.ledger.codec import node_row, row_node, unpack
@@ -15,6 +16,15 @@ from flyball.model.levels import HIERARCHY, Level, below
 from flyball.model.node import Node, NodeKey, Presence
 
 CHUNK = 400  # keys a query; well below both databases' limit of bound values
+
+# Built once: for few nodes at a time, building a statement costs more than running it.
+_THESE = (
+    nodes.c.site == bindparam("of_site"),
+    nodes.c.level == bindparam("of_level"),
+    nodes.c.id.in_(bindparam("some", expanding=True)),
+)
+_NODES = select(nodes).where(*_THESE)
+_TAGGED = select(nodes.c.id, nodes.c.doc).where(*_THESE, nodes.c.tags_known.is_(True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +62,25 @@ def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 def inserting(connection: Connection, table: Any) -> Any:
     """The database's own INSERT, which can say what happens on conflict."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
+    return _insert_of(connection.dialect.name)(table)
 
 
-def upsert(connection: Connection, table: Any, rows: list[dict[str, Any]], keys: Sequence[str]) -> None:
+def _insert_of(database: str) -> Any:
+    dialect: Any = postgresql if database == "postgresql" else sqlite
+    return dialect.insert
+
+
+def upsert(connection: Connection, table: Any, rows: list[dict[str, Any]], keys: tuple[str, ...]) -> None:
     """Insert rows, or replace those with the same key."""
-    if not rows:
-        return
-    statement = inserting(connection, table)
-    columns = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=columns), rows)
+    if rows:
+        connection.execute(_upserting(connection.dialect.name, table, tuple(rows[0]), keys), rows)
+
+
+@lru_cache(maxsize=64)
+def _upserting(database: str, table: Any, columns: tuple[str, ...], keys: tuple[str, ...]) -> Any:
+    statement = _insert_of(database)(table)
+    replaced = {name: statement.excluded[name] for name in columns if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
 
 
 def by_level(keys: Iterable[NodeKey]) -> dict[tuple[str, Level], list[str]]:
@@ -78,8 +96,7 @@ def find(connection: Connection, keys: Iterable[NodeKey]) -> dict[NodeKey, Node]
     found: dict[NodeKey, Node] = {}
     for (site, level), ids in by_level(keys).items():
         for some in chunks(ids):
-            query = select(nodes).where(nodes.c.site == site, nodes.c.level == str(level), nodes.c.id.in_(some))
-            for row in connection.execute(query):
+            for row in connection.execute(_NODES, {"of_site": site, "of_level": str(level), "some": some}):
                 node = row_node(row)
                 found[node.key] = node
     return found
@@ -90,10 +107,8 @@ def tags_on(connection: Connection, keys: Iterable[NodeKey]) -> dict[NodeKey, li
     found: dict[NodeKey, list[Any]] = {}
     for (site, level), ids in by_level(keys).items():
         for some in chunks(ids):
-            query = select(nodes.c.id, nodes.c.doc).where(
-                nodes.c.site == site, nodes.c.level == str(level), nodes.c.id.in_(some), nodes.c.tags_known.is_(True)
-            )
-            for ident, doc in connection.execute(query):
+            asked = {"of_site": site, "of_level": str(level), "some": some}
+            for ident, doc in connection.execute(_TAGGED, asked):
                 tags = unpack(doc).get("tags")
                 found[NodeKey(site, level, ident)] = tags if isinstance(tags, list) else []
     return found

@@ -68,6 +68,9 @@ class Noticed:
 
 Route = Callable[[Change], Iterable[Look]]
 About = tuple[str, str, str]  # site, level, node
+# Numbers are asked for together with what tells the rows apart: in the order of the rows, SQLite would be given one
+# statement a row.
+_EVENTS = insert(events).returning(events.c.id, events.c.site, events.c.level, events.c.node)
 
 
 def notice(
@@ -131,10 +134,7 @@ def store_events(connection: Connection, seen: Sequence[Seen], *, source: str, n
     """Store events that cannot come twice: what each is about → its number."""
     if not seen:
         return {}
-    # Numbers are asked for together with what tells the rows apart: in the order of the rows, SQLite would be given
-    # one statement a row.
-    statement = insert(events).returning(events.c.id, events.c.site, events.c.level, events.c.node)
-    stored = connection.execute(statement, [_event(one, source, now) for one in seen])
+    stored = connection.execute(_EVENTS, [_event(one, source, now) for one in seen])
     return {(site, level, node): number for number, site, level, node in stored}
 
 

@@ -31,6 +31,8 @@ _THIS_LOOK = (
     looks.c.stamp == bindparam("of_stamp"),
 )
 _ABOUT = (decisions.c.rule, decisions.c.site, decisions.c.level, decisions.c.target)
+# Numbers are asked for with what tells the rows apart: in the order of the rows, SQLite would get a statement a row.
+_RECORD = insert(decisions).returning(decisions.c.id, *_ABOUT)
 _DONE = delete(looks).where(*_THIS_LOOK)
 _LATER = update(looks).where(*_THIS_LOOK).values(due=bindparam("again"), urgent=False)
 
@@ -103,9 +105,7 @@ def record(connection: Connection, batch: Sequence[Decided], now: datetime) -> l
     for some in chunks(replaced):
         connection.execute(update(decisions).where(decisions.c.id.in_(some)).values(current=False))
     if fresh:
-        # Asked for with what tells the rows apart: in the order of the rows, SQLite would get one statement a row.
-        statement = insert(decisions).returning(decisions.c.id, *_ABOUT)
-        stored = connection.execute(statement, [row for _, row in fresh])
+        stored = connection.execute(_RECORD, [row for _, row in fresh])
         given: dict[_About, int] = {(rule, site, level, target): number for number, rule, site, level, target in stored}
         for place, row in fresh:
             numbers[place] = given[_about(row)]

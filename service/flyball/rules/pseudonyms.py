@@ -22,12 +22,12 @@ _KINDS: Final = (
         "person",
         re.compile(r"operator|physician|author|uploader|uploadedby|createdby|performedby|readby|user|owner|staff"),
     ),
+    ("place", re.compile(r"institution|station|serialnumber|hospital|department")),
     ("name", re.compile(r"name$|^patient|responsibleperson|occupation|religion|ethnic|mothers")),
     (
         "code",
         re.compile(r"accession|mrn$|ssn$|medicalrecord|^code$|subjectid|participantid|studyid$|requestid|admission"),
     ),
-    ("place", re.compile(r"institution|station|serialnumber|hospital|department")),
     ("text", re.compile(r"comment|note|remark|history|description|reason|diagnos|allerg|message|freetext")),
 )
 _HARMLESS: Final = frozenset(
@@ -37,7 +37,8 @@ _HARMLESS: Final = frozenset(
         *("seriesdescription", "taskname", "codingschemename", "coilname", "receivecoilname", "gearname"),
     )
 )
-_TOKENS_FROM: Final = frozenset(("name", "person", "code", "mail", "birth", "uid"))
+_TOKENS_FROM: Final = frozenset(("name", "person", "code", "mail", "birth", "uid", "place"))
+_WHOLE: Final = frozenset(("uid", "mail", "birth", "place", "sub", "ses"))  # of these, single words tell nothing
 _MAIL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _UID: Final = re.compile(r"\d+(?:\.\d+){4,}")
 _DATE: Final = re.compile(r"(?<!\d)(?:19|20)\d\d([-_/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)")
@@ -148,7 +149,7 @@ class Pseudonyms:
 
     def _remember(self, kind: str, text: str) -> None:
         """The text and the words in it are replaced from now on."""
-        words = [text] if kind in ("uid", "mail", "birth", "sub", "ses") else [text, *re.split(r"[^\w-]+|_|\^", text)]
+        words = [text] if kind in _WHOLE else [text, *re.split(r"[^\w-]+|_|\^", text)]
         for word in words:
             plain = word.strip().lower()
             if len(plain) >= _SHORTEST and not plain.isspace():

@@ -26,7 +26,7 @@ from flyball.rules.reading.models import (
     SelectForm,
     TriggerForm,
 )
-from flyball.rules.reference_examples import DEFAULTS, EFFECTS, FILE, NOT_YET, PROFILES, RULE
+from flyball.rules.reference_examples import DEFAULTS, EFFECTS, FILE, NOT_YET, NOTES, PROFILES, RULE
 from flyball.rules.schema import rule_file_schema
 
 Schema = Mapping[str, Any]
@@ -126,6 +126,8 @@ def _rule(schema: Schema) -> Iterator[str]:
         yield from (f"Takes: {what}{default}.", "")
         for form in PARTS.get(key.name, ()):
             yield from (*_table(schema, form.__name__), "")
+        if key.name in NOTES:
+            yield from (*NOTES[key.name].strip().splitlines(), "")
         if f"{RuleForm.__name__}.{key.name}" in NOT_YET:
             yield from (_UNAVAILABLE, "")
         elif key.name in RULE:
@@ -139,9 +141,9 @@ def _profiles(schema: Schema) -> Iterator[str]:
     yield from ("### per_project", "", *_table(schema, ChangeForm.__name__), "", *code(PROFILES), "")
     yield from (
         "A robust z is (value - median) / (1.4826 * MAD) among the peers: everything on the site that has the metric",
-        "where the profile looks for it and agrees in what `within` names. The statistics are worked out once a day, by",
-        "the site's date in UTC, and every decision names them: `n`, `median`, `mad`, and the `date` since when they",
-        "hold. With fewer than `min_n` peers, or with peers that are all alike, the metric's level is unknown.",
+        "where the profile looks for it and agrees in what `within` names. The statistics are worked out once a day,",
+        "by the site's date in UTC, and every decision names them: `n`, `median`, `mad`, and the `date` since when",
+        "they hold. With fewer than `min_n` peers, or with peers that are all alike, the metric's level is unknown.",
         "",
         "`qc(name)` has `level` (`ok`, `warn`, `fail`, or unknown), the lists `fail`, `warn` and `unknown` of metrics,",
         "and `metrics`: for each its `value`, `level`, the place it was read `from`, and what it was held against.",
@@ -181,8 +183,8 @@ def _expressions() -> Iterator[str]:
         "## expressions",
         "",
         "Python's syntax, cut down: names, attributes, subscripts, slices, literals, lists, `and` `or` `not`,",
-        "comparisons, `in`, `+ - * / %`, `a if c else b` and comprehensions. What is missing, null, NaN or of the wrong",
-        "type is unknown, and unknown does nothing. Regular expressions are RE2's.",
+        "comparisons, `in`, `+ - * / %`, `a if c else b` and comprehensions. What is missing, null, NaN or of the",
+        "wrong type is unknown, and unknown does nothing. Regular expressions are RE2's.",
         "",
         "| function | written |",
         "|---|---|",

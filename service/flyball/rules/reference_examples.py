@@ -218,6 +218,30 @@ rules:
 """,
 }
 
+NOTES: Final = {
+    "tests": """
+`flyball test` holds each test against the same evaluator that `run`, `plan` and `why` use. A test asks what the rule
+makes of a state, so its `since`, `settle` and `mode` do not get in the way: all data counts, nothing is waited for, and
+a paused or shadow rule is tested as a live one. Nothing is on record, as at first sight; a tag that `given` has already
+is people's.
+
+`given` names the target and its ancestors by level, each with the fields of the site's JSON, and may hold `group`,
+`gear`, `event`, `now` (a time with its zone) and `peers` (`{tsnr: {n: 40, median: 50, mad: 4}}`, for a robust z). What
+it does not say is not there: no tags, no info, other fields missing. `acquisition: null` says that a file hangs higher
+up. What lies below the target stands in lists: `acquisitions`, `files` and so on, inside of their container; a text
+stands for a label or name. A level of the scope whose label is not told counts as in scope.
+
+`expect` has `decision` (`yes`, `no`, `unknown`), `effects`, or both. There must be as many effects as are expected, in
+any order, and each expected one must fit one that is asked for. It names any of the effect's own fields (`kind`,
+`summary`, `target`) or of its parameters (`tag`, `operation`, `title`, `gear`, `inputs`); `on` is the level of the
+container, and a text stands for what is called so, a file for instance.
+
+`flyball test --record TARGET --rule ID` prints a target of the site as such a map: only what the rule reads, and
+without what tells who somebody is.
+""",
+}
+"""Key of a rule → what is to be said beside its keys."""
+
 PROFILES: Final = """
 profiles:
   bold-rest:

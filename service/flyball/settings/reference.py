@@ -131,7 +131,12 @@ sites:
 """,
     "channels: webhook": f"""
 {_MAIN}channels:
-  lab: {{kind: webhook, url: "https://lab.example.org/alerts", secret: env:HOOK_SECRET, min_severity: warning, digest: "07:30"}}
+  lab:
+    kind: webhook
+    url: https://lab.example.org/alerts
+    secret: env:HOOK_SECRET
+    min_severity: warning
+    digest: "07:30"
 """,
     "channels: slack": f"""
 {_MAIN}channels:

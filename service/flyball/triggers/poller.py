@@ -24,12 +24,12 @@ from flyball.events.nodes import parse_time
 from flyball.ledger.noticing import Route, load_cursor, load_fact, save_cursor, save_fact
 from flyball.model.ports import Clock, Store
 from flyball.triggers.needs import EPOCH, Needs
+from flyball.triggers.paging import Page, pages_by_id
 from flyball.triggers.streams import Stream, streams_of
 from flyball.triggers.taking import Taking
 from flyball.triggers.window import Window
 
 log = structlog.get_logger()
-Row = dict[str, Any]
 GLANCE = 50  # rows asked for at a time where a round has to look from the newest backwards
 TELLING = 10  # two cut pages of so many rows are no coincidence
 
@@ -54,20 +54,6 @@ class Round:
         self.rows += other.rows
         self.changes += other.changes
         self.blind = self.blind or other.blind
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One answer.
-
-    Attributes:
-        limit: how many rows were asked for; so many mean that there may be more.
-        with_info: it was asked for with info.
-    """
-
-    rows: list[Row]
-    limit: int
-    with_info: bool = True
 
 
 class Poller:
@@ -186,7 +172,7 @@ class Poller:
             if not orderly or last <= since:
                 await self._by_id(stream, since, needs, done, window)
                 break
-            since, limit, before = last, page.limit, page
+            since, limit, before = last, min(page.limit * 4, self.client.effective_limit()), page
         window.ended(asked, begun, done.newest or EPOCH, self.clock.monotonic())
         return done
 
@@ -265,13 +251,13 @@ class Poller:
         done.requests += 1
         last, chosen = since, where(since_time(stream.field, since, self.client.dialect))
         length = 0
-        async for rows in self.client.iterate(str(stream.level), filter=chosen, parent=stream.parent):
+        async for page in pages_by_id(self.client, str(stream.level), chosen, parent=stream.parent):
             done.requests += 1
-            length = self.learn_length(length, len(rows))
-            timed = [(str(row.get("id")), time) for row in rows if (time := stream.time_of(row)) is not None]
+            length = self.learn_length(length, len(page.rows))
+            timed = [(str(row.get("id")), time) for row in page.rows if (time := stream.time_of(row)) is not None]
             window.brought(timed)
             last = max([last, *(time for _, time in timed)])
-            await self._take(stream, Page(rows, 0), needs, done, cursor=None)
+            await self._take(stream, page, needs, done, cursor=None)
         await self._advance(stream, max(since, last if newest is None else min(last, newest)), done)
 
     async def _backwards(self, stream: Stream, reached: datetime, needs: Needs, done: Round) -> None:

@@ -21,6 +21,7 @@ from flyball.ledger.noticing import load_cursor, save_cursor
 from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.triggers.needs import EPOCH, Needs
+from flyball.triggers.paging import pages_by_id
 from flyball.triggers.poller import Poller
 from flyball.triggers.streams import Stream
 
@@ -82,7 +83,7 @@ class Sweeper:
 
         def settled(row: Any) -> bool:
             time = stream.time_of(row)
-            return time is None or time < reached
+            return time is None or time <= reached
 
         return await self._sweep(level, needs, frozenset(self._poller.projects.watched(level)), "sweep", keep=settled)
 
@@ -124,9 +125,10 @@ class Sweeper:
         after: str | None = stored.get("after") if by_id and stored.get("read") == wanted else None
         listed: set[str] = set()
         length = 0
-        async for rows in poller.client.iterate(
-            str(level), filter=self._filter(part, needs), after_id=after, parent=part.parent
+        async for page in pages_by_id(
+            poller.client, str(level), self._filter(part, needs), after=after, parent=part.parent
         ):
+            rows = page.rows
             length = poller.learn_length(length, len(rows))
             done.requests += 1
             done.rows += len(rows)
@@ -140,6 +142,7 @@ class Sweeper:
                 source=purpose,
                 cursor=(poller.site, name, progress) if by_id else None,
                 also=projects,
+                with_info=page.with_info,
             )
             done.changes += taken.changes
             if not by_id:

@@ -11,7 +11,7 @@ from typing import Any
 from flyball.ledger.noticing import load_fact, save_fact
 from flyball.model.ports import Clock, Store
 from flyball.rules.rule import Rule
-from flyball.triggers.schedule import Timer, crontab
+from flyball.triggers.schedule import Timer, crontab, latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Timetable:
         now, found = self._clock.now(), dict[str, list[str]]()
         for entry in self._entries:
             since = await self._served(entry)
-            if entry.timer.latest(since, now) is not None:
+            if latest(entry.timer, since, now) is not None:
                 found.setdefault(entry.rule, []).append(entry.name)
         return found
 

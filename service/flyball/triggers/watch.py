@@ -99,7 +99,7 @@ class Watch:
             await self.once()
             now = self.poller.clock.now()
             # Counted from the start, so that slow rounds neither pile up nor put the later ones off.
-            due = timer.after(None, now + timedelta(microseconds=1))
+            due = timer.after(now)
             pause = every if due is None else min(every, (due - now).total_seconds())
             failures = self.weather.failures
             if failures:

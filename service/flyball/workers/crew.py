@@ -119,7 +119,9 @@ class Crew:
         busy: dict[str, int] = dict.fromkeys(self.sites, 0)
         for effect in self.under_way.values():
             busy[effect.site] = busy.get(effect.site, 0) + 1
-        rooms = {site: self._at_once - number for site, number in busy.items() if number < self._at_once}
+        # Many at a time where there is much to do: a place that gets free waits for others.
+        few = self._at_once // 4
+        rooms = {site: room for site, number in busy.items() if (room := self._at_once - number) > few or not number}
         if not rooms:
             return 0
         now, caps = self._clock.now(), self.caps

@@ -274,6 +274,15 @@ def test_a_second_unclear_end_is_looked_up_twice_again(bench: Bench) -> None:
     assert only(bench).attempts == 5
 
 
+def test_a_site_that_only_gives_unclear_answers_is_asked_less_and_less_often(bench: Bench) -> None:
+    """Every few minutes in the end; nothing is given up."""
+    bench.site.faults.add("launch_analysis", UnknownOutcome("502", status=502), times=12)
+    bench.decide("recon", "e1")
+    bench.settle()
+    assert (len(bench.site.analyses), only(bench).state) == (1, "done")
+    assert bench.clock.seconds - 1000.0 > 2 * (2 + 4 + 8 + 16 + 32 + 64 + 128 + 256)
+
+
 def test_an_unclear_launch_that_nobody_wants_any_more(bench: Bench) -> None:
     """It is looked for, and not sent again; wanted once more, it is."""
     bench.site.faults.add("launch_analysis", UnknownOutcome("reset"))

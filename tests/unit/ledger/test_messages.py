@@ -216,12 +216,24 @@ def test_an_unclear_message_that_is_over_is_said_again_and_resolved(bench: Bench
     assert bench.channels.statuses == ["open", "open", "resolved"]
 
 
+def test_a_lost_answer_is_followed_by_the_all_clear(bench: Bench) -> None:
+    """People may have got it; it was over before it was said again."""
+    bench.channels.faults.add("send", Transient("reset"), when="after")
+    turn(bench, 0.5)
+    bench.act()
+    turn(bench, 2.0)
+    bench.settle()
+    assert bench.channels.statuses == ["open", "open", "resolved"]
+    assert bench.channels.sent[0].key == bench.channels.sent[1].key
+
+
 def test_a_channel_that_is_away(bench: Bench) -> None:
     """It is said later, with the same key."""
     bench.channels.faults.add("send", Transient("503", status=503), times=30)
     turn(bench, 0.5)
     bench.settle()
     assert bench.channels.statuses == ["open"]
+    assert bench.clock.seconds - 1000.0 > 3600  # it was asked less and less often
 
 
 def test_a_channel_that_refuses(bench: Bench) -> None:
