@@ -118,7 +118,7 @@ class Daemon:
             self._stack.push_async_callback(parts.client.close)
             self.sites[name] = parts
             needs = needs_of(self.book.rules.rules, name)
-            met = partial(self.book.met, name)
+            met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
         self.crew = Crew(
             self.store,
@@ -183,9 +183,15 @@ class Daemon:
         watch = self.watches.get(site)
         return watch is not None and watch.ready_for(levels - {Level.MATRIX})
 
+    async def _met(self, site: str) -> None:
+        """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
+        watch = self.watches[site]
+        newest = await watch.poller.newest_stamp(watch.needs) if self.dispatcher.has_fresh(site) else None
+        await self.book.met(site, newest)
+
     def _skew(self, site: str) -> timedelta:
-        parts = self.sites.get(site)
-        return timedelta(0) if parts is None else parts.client.transport.skew
+        watch = self.watches.get(site)
+        return timedelta(0) if watch is None else watch.poller.skew
 
     def _secret(self, reference: str) -> str:
         name = reference.removeprefix("env:")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from flyball.events.routing import Router
 from flyball.ledger.limiting import Caps
 from flyball.ledger.mirror import Change
 from flyball.ledger.noticing import Look
+from flyball.rules.profiles import Qc
 from flyball.rules.reading import RuleSet
 from flyball.rules.rule import Rule
 from flyball.triggers.needs import needs_of
@@ -53,6 +55,8 @@ def merged(running: RuleSet, fresh: RuleSet) -> tuple[RuleSet, frozenset[str]]:
         rule for rule in running.rules if rule.id not in listed and (rule.id in refused or rule.place.file in files)
     )
     functions = {**running.functions, **fresh.functions} if kept else fresh.functions
+    if kept and isinstance(old := running.functions.get("qc"), Qc) and isinstance(new := fresh.functions.get("qc"), Qc):
+        functions = {**functions, "qc": Qc({**old.profiles, **new.profiles})}
     return replace(fresh, rules=(*fresh.rules, *kept), functions=functions), frozenset(rule.id for rule in kept)
 
 
@@ -82,9 +86,9 @@ class Rulebook:
             router = self._routers[site] = Router(self.of_site(site), self._dispatcher.first_seen)
         return list(router.route(change))
 
-    async def met(self, site: str) -> None:
+    async def met(self, site: str, newest: datetime | None) -> None:
         """The site's clock is known now; first sights may have moved."""
-        await self._dispatcher.met(site)
+        await self._dispatcher.met(site, newest)
         self._routers.clear()
 
     async def take(self, fresh: RuleSet) -> Taken:

@@ -60,6 +60,11 @@ ODD = [
 ]
 
 
+def proved(lab: Watched) -> bool:
+    """Whether the site has shown how it wants to be asked."""
+    return lab.client.dialect.filters_proved
+
+
 def run(lab: Watched, scan: Doc) -> Doc:
     """A job of the gear mriqc on an acquisition."""
     file = lab.file(scan, "x.nii.gz", type="nifti")
@@ -135,14 +140,14 @@ async def test_tags_that_lists_hide_are_not_taken_for_none(dialect: str) -> None
 async def test_an_empty_site_that_fills(dialect: str, switches: dict[str, Any]) -> None:
     """The probe proves nothing; what comes is seen at once, and the site is probed again with it."""
     async with watched(COMPLETE, dialect=dialect, switches=switches, projects=[]) as lab:
-        assert not lab.client.dialect.filters_proved
+        assert proved(lab) is False
         assert await lab.round() <= 4
         project = lab.site.add_project("scien", "first")
         lab.session("s", ("T1w",), lab.subject("sub-01", project))
         for _ in range(3):
             await lab.settle()
         assert await lab.verdicts() == {"scien/first/sub-01/s": "yes"}
-        assert lab.client.dialect.filters_proved
+        assert proved(lab) is True
         lab.session("t", ("T1w", "T2w"), lab.subject("sub-01", project))
         await lab.settle()
         assert (await lab.verdicts())["scien/first/sub-01/t"] == "yes"

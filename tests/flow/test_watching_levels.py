@@ -201,7 +201,7 @@ async def test_rules_on_jobs_and_by_jobs(dialect: str) -> None:
         complete(lab.site, first)
         complete(lab.site, third)
         await lab.settle()
-        assert [verdict for verdict in (await lab.verdicts("ended")).values()].count("yes") == 1
+        assert list((await lab.verdicts("ended")).values()).count("yes") == 1
         assert await lab.verdicts("by-session") == {}
         fail(lab.site, second)
         await lab.settle()

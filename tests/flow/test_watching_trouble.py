@@ -94,7 +94,6 @@ async def test_a_wrong_key() -> None:
 async def test_one_stream_is_ill(kind: str) -> None:
     """The others are polled on, within their time; the ill one is tried less and less often."""
     async with watched(COMPLETE + ANALYSES.replace("rules:\n", "")) as lab:
-        lab.every = lab.every
         fault = lab.sandbox.faults.add(kind, path="^/analyses", status=500)
         for number in range(6):
             lab.session(f"s{number}", ("T1w", "T2w"))
@@ -142,7 +141,6 @@ async def test_the_backoff_of_the_loop_and_its_end() -> None:
     """`run` waits longer after each failure, is woken by hand, and keeps to its times when all is well."""
     async with watched() as lab:
         lab.sandbox.faults.add("status", status=503)
-        lab.watch.every = lab.every
         task = asyncio.get_running_loop().create_task(lab.watch.run())
         try:
             for failures in (1, 2, 3):
@@ -219,7 +217,7 @@ async def test_a_dirty_row_does_not_stop_the_stream(dirt: dict[str, Any]) -> Non
         assert (await lab.verdicts("complete"))["scien/tome/sub-01/s"] == "yes"
         lab.scan(session, "later")
         await lab.settle()
-        assert len([ident for ident in await lab.ids("acquisition")]) >= 5
+        assert len(await lab.ids("acquisition")) >= 5
 
 
 async def test_info_beyond_all_measure() -> None:

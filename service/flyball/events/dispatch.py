@@ -222,21 +222,30 @@ class Dispatcher:
             return decision
         return replace(decision, look_again=decision.look_again - self._skew(rule.site))
 
-    async def met(self, site: str) -> None:
-        """The site's clock is known now: first sights of this run are put into its time.
+    def has_fresh(self, site: str) -> bool:
+        """Whether some rule about the site was first seen in this run."""
+        return any(rule in self.rules and self.rules[rule].site == site for rule in self._fresh)
 
-        One second is taken off, since the site's clock is known to the second only: rather one look too many.
+    async def met(self, site: str, newest: datetime | None) -> None:
+        """The site answered: first sights of this run are put into the time of its stamps.
+
+        What is new to a rule is what is stamped later than all that was there at its first sight. A newest stamp from
+        the future (one wrong clock, once) must not hide everything until then: the clock counts in its place, less a
+        second, since it is known to the second only.
         """
-        skew = self._skew(site)
         new = {rule for rule in self._fresh if rule in self.rules and self.rules[rule].site == site}
         self._fresh -= new
-        if not new or not skew:
-            return
-        shift = skew - timedelta(seconds=1)
-        await self._store.write(partial(shift_first_sight, rules_=new, by=shift))
         for rule in new:
             record = self.records[rule]
-            self.records[rule] = replace(record, first_seen=record.first_seen + shift)
+            seen = record.first_seen + self._skew(site)
+            if newest is not None and newest < seen:
+                seen = newest + timedelta(milliseconds=1)
+            elif self._skew(site):
+                seen -= timedelta(seconds=1)
+            if seen != record.first_seen:
+                shift = seen - record.first_seen
+                await self._store.write(partial(shift_first_sight, rules_=[rule], by=shift))
+                self.records[rule] = replace(record, first_seen=seen)
 
     async def reload_records(self) -> None:
         """Read again what the ledger knows of the rules (one was paused or resumed)."""

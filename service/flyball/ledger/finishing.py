@@ -151,7 +151,7 @@ def _next_state(row: Any, report: Report, now: datetime, retry_in: float | None)
         return EffectState.WAITING, {"due": due, "params": kept, "unclear": 0, "looked": 0, "pause": None}
     if outcome is Outcome.CANCELLED or (outcome is Outcome.TRANSIENT and retry_in is not None):
         values: dict[str, Any] = {"due": micros(now + timedelta(seconds=retry_in or 0.0))}
-        if outcome is Outcome.TRANSIENT and report.blame is not Blame.NOBODY:
+        if outcome is Outcome.TRANSIENT and report.blame is Blame.REQUEST:
             values["failures"] = row.failures + 1
         return EffectState.WAITING if row.unclear else EffectState.PLANNED, values
     values = _closed() | ({"outcome": pack(dict(report.detail))} if report.detail else {})

@@ -61,9 +61,10 @@ class Listing:
         if not self._fitted or projects.shrunk:
             await self._fit(needs)
             self._fitted, projects.shrunk = True, False
-        for level in needs.streams:
-            if level in self._fresh.listed and not projects.waiting(level):
-                continue
+        lacking = [level for level in needs.streams if level not in self._fresh.listed or projects.waiting(level)]
+        # All of them before the first one is listed: while sessions of a new project come in, its scans are not there.
+        self._fresh.listed -= set(lacking)
+        for level in lacking:
             try:
                 await self._list(level, needs)
             except SiteError as error:

@@ -22,7 +22,9 @@ from flyball.clients.flywheel.filters import since as since_time
 from flyball.clients.flywheel.filters import where
 from flyball.events.nodes import parse_time
 from flyball.ledger.noticing import Route, load_cursor, load_fact, save_cursor, save_fact
+from flyball.model.levels import HIERARCHY, Level
 from flyball.model.ports import Clock, Store
+from flyball.triggers.clocks import ClockEstimate
 from flyball.triggers.needs import EPOCH, Needs
 from flyball.triggers.paging import Page, pages_by_id
 from flyball.triggers.streams import Stream, streams_of
@@ -80,6 +82,8 @@ class Poller:
         self.uncut = 0  # the longest page that was seen to be the whole answer
         self._remembered = 0
         self._windows: dict[str, Window] = {}
+        self.stamps = ClockEstimate()
+        self._rounds_begun: dict[str, datetime] = {}
         self._ahead: set[str] = set()  # streams whose times lie ahead of the site's own clock for good
 
     @property
@@ -97,8 +101,8 @@ class Poller:
         return streams_of(needs, self.client.dialect, self.taking.projects.scoped)
 
     def site_now(self) -> datetime:
-        """The present by the site's clock, as its last answer told it."""
-        return self.clock.now() + self.client.transport.skew
+        """The present by the clock behind the site's stamps, as far as it is known."""
+        return self.clock.now() + self.skew
 
     async def recall(self) -> None:
         """Take up what was learned of the site's pages in earlier runs."""
@@ -150,18 +154,20 @@ class Poller:
         if dialect.date_form is None or dialect.operators.get(">=") is False:
             await self._backwards(stream, reached, needs, done)
             return done
-        limit = self.client.effective_limit()
+        started, limit = self.clock.now(), self.client.effective_limit()
         window = self._windows.setdefault(stream.name, Window(self.overlap))
         window.capacity = limit * 3 // 4
         begun = self._clamp(stream, reached)
         asked = since = max(EPOCH, window.start(begun, self.clock.monotonic()))
         before: Page | None = None
+        freshest = begun
         while True:
             page = await self._ask(stream, since, limit, done)
             timed = [(str(row.get("id")), time) for row in page.rows if (time := stream.time_of(row)) is not None]
             window.brought(timed)
             times = [time for _, time in timed]
             last = max(times, default=since)
+            freshest = max(freshest, last)
             orderly = times == sorted(times) and stream.field == "modified"
             whole = self._is_whole(page, before)
             newest = max(times, default=reached) if whole or orderly else reached
@@ -174,7 +180,25 @@ class Poller:
                 break
             since, limit, before = last, min(page.limit * 4, self.client.effective_limit()), page
         window.ended(asked, begun, done.newest or EPOCH, self.clock.monotonic())
+        since_then, self._rounds_begun[stream.name] = self._rounds_begun.get(stream.name), started
+        if since_then is not None and done.changes and freshest > begun > EPOCH and stream.field == "modified":
+            # this round brought it and the one before did not
+            self.stamps.observe(freshest, since_then, self.clock.now())
         return done
+
+    @property
+    def skew(self) -> timedelta:
+        """How far the clock behind the site's stamps is ahead of ours."""
+        return self.stamps.skew(self.client.transport.skew)
+
+    async def newest_stamp(self, needs: Needs) -> datetime | None:
+        """The newest change of a container or file, by the site's own stamps; None when nothing is there."""
+        times = []
+        for level in needs.streams:
+            if level in HIERARCHY and not (level is Level.FILE and self.client.dialect.files_endpoint is False):
+                rows = await self.client.page(str(level), sort="modified:desc", limit=1, include_all_info=False)
+                times += [time for row in rows if (time := parse_time(row.get("modified"))) is not None]
+        return max(times, default=None)
 
     async def _ask(self, stream: Stream, since: datetime, limit: int, done: Round) -> Page:
         """A page of what changed since; in smaller pieces, and at last without info, where it would be too large."""

@@ -139,7 +139,7 @@ class Roll:
     async def _doubt(self, asked: Asked, readable: set[str]) -> None:
         """Take a 404 for gone only where the project itself can be read."""
         gone = [key for key, presence in asked.lost if presence is Presence.GONE]
-        if not gone or self._client.dialect.admin:
+        if not gone:
             return
         nodes = await self._store.read(lambda connection: find(connection, gone))
         projects = {key: _project_of(key, nodes.get(key)) for key in gone}

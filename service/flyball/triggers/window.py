@@ -9,9 +9,10 @@ the cursor, only what is later is asked for: a quiet round costs one request, wh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 TICK = timedelta(milliseconds=1)  # the precision in which sites keep times
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is asked for before it
 
 
 class Window:
@@ -66,7 +67,8 @@ class Window:
             reached: the cursor now.
             now: monotonic seconds.
         """
-        full = asked <= before - self._overlap
+        begun = max(EPOCH, before - self._overlap)
+        full = asked <= begun
         if self._debt is not None and asked <= self._debt:
             self._debt = None
         if reached != self._newest:
@@ -79,7 +81,7 @@ class Window:
             self._left_out = None
         cut = self._left_out is not None or not (full or self._closed)
         if cut and self._debt is None:
-            self._debt, self._debt_due = min(edge, before - self._overlap), now + self._overlap.total_seconds()
+            self._debt, self._debt_due = max(EPOCH, min(edge, begun)), now + self._overlap.total_seconds()
 
     def _make_room(self) -> None:
         order = sorted(self._rows.items(), key=lambda item: item[1])
