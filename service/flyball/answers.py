@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from flyball import __version__
@@ -13,6 +14,7 @@ from flyball.ledger.history import History
 from flyball.ledger.history_targets import find_target
 from flyball.ledger.steering import approve, pause, reject, resume, retry
 from flyball.model.effect import EffectState
+from flyball.model.errors import SiteError
 from flyball.web.port import NotAvailable, NotFound, NotNow
 
 Json = dict[str, Any]
@@ -186,6 +188,8 @@ class Answers:
         if rule not in daemon.dispatcher.rules:
             raise NotFound(f"there is no rule {rule!r}; there are: {', '.join(sorted(daemon.dispatcher.rules))}")
         keys = await daemon.store.read(lambda connection: find_target(connection, target))
+        with suppress(SiteError):  # then the answer is of the last read, and `/readyz` says what is wrong
+            await daemon.read_again(keys)
         answer = await why(daemon.store, daemon.dispatcher, daemon.dispatcher.rules[rule], keys, daemon.clock.now())
         if answer is None:
             raise NotFound(f"the site has shown no {daemon.dispatcher.rules[rule].each} named {target!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from flyball.adapters.channels import ChannelBook, WebhookChannel
 from flyball.adapters.store.copying import copy_ledger
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
+from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
 from flyball.events.dispatch import Dispatcher
 from flyball.hooks import Hooks
@@ -29,6 +30,7 @@ from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
 from flyball.model.levels import Level
+from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
 from flyball.rules.reading import RuleSet
@@ -131,6 +133,7 @@ class Daemon:
             looked=self.ring,
         )
         self.book.equip(self.crew)
+        self.doubts = Doubts(self.watches)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
             self.store,
@@ -171,6 +174,13 @@ class Daemon:
         """The rules in force, and what was refused."""
         return self.book.rules
 
+    async def read_again(self, keys: Sequence[NodeKey]) -> None:
+        """Ask the sites for these nodes themselves: what was deleted or locked away meanwhile is known then."""
+        for site, watch in self.watches.items():
+            mine = [key for key in keys if key.site == site]
+            if mine:
+                await watch.poller.taking.call_roll(mine, watch.needs, source="poll")
+
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""
         taken = await self.book.reload(self.watches, self.crew)
@@ -206,6 +216,7 @@ class Daemon:
 
     def _saw_attempt(self, effect: Effect, report: Report, seconds: float) -> None:
         self.metrics.effect(effect.kind, str(report.outcome), seconds)
+        self.doubts.saw(effect, report)
         for observer in self.observers:
             observer(effect, report, seconds)
 
@@ -277,6 +288,7 @@ class Daemon:
             "schedules": self.keep_times,
             "hooks": self.hooks.run,
             "rules": self.watch_rules,
+            "doubts": self.doubts.run,
         }
         for name, watch in self.watches.items():
             found[f"watch {name}"] = watch.run
@@ -308,9 +320,10 @@ class Daemon:
             while not self.supervisor.stopping.is_set():
                 if await self.dispatcher.step() or await self.crew.step(tasks):
                     continue
-                if not self.crew.under_way and not await self._due_soon():
-                    break
-                await self._act.wait(0.1)
+                if self.crew.under_way or await self._due_soon() or await self.doubts.step():
+                    await self._act.wait(0.1)
+                    continue
+                break
         return fine
 
     async def jobs_running(self) -> bool:

@@ -101,7 +101,7 @@ def over_http(api: Callable[[str], Any]) -> Lab:
         into: dict[str, Json] = getattr(lab, table)
         for listed in api(f"/{table}?limit=1000"):
             row = api(f"/{table}/{listed['_id']}")
-            into[str(row["_id"])] = row
+            into[_id(row)] = row
             lab.runs += [_run(analysis, analysis.get("job")) for analysis in row.get("analyses") or ()]
     return lab
 
@@ -114,9 +114,14 @@ def through_sdk(client: Any) -> Lab:
         for listed in getattr(client, table).iter():
             row = listed.reload().to_dict()
             row["tags"], row["notes"] = row.get("tags") or [], row.get("notes") or []
-            into[str(row["_id"])] = row
+            into[_id(row)] = row
             lab.runs += [_run(analysis, analysis.get("job")) for analysis in row.get("analyses") or ()]
     return lab
+
+
+def _id(row: Json) -> str:
+    """The identifier, as the wire or as the SDK's models name it."""
+    return str(row["_id"] if "_id" in row else row["id"])
 
 
 def _run(analysis: Json, job: Json | None) -> Run:
@@ -125,7 +130,7 @@ def _run(analysis: Json, job: Json | None) -> Run:
     named = inputs.items() if isinstance(inputs, Mapping) else [(entry["input"], entry) for entry in inputs]
     mark = (analysis.get("info") or {}).get("flyball") or {}
     return Run(
-        id=str(analysis["_id"]),
+        id=_id(analysis),
         on=str(analysis["parent"]["id"]),
         label=str(analysis["label"]),
         gear=str((shown.get("gear_info") or {}).get("name")),

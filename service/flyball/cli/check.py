@@ -11,7 +11,9 @@ from flyball.cli.run import run_loop
 from flyball.clients.flywheel.probe import probe
 from flyball.effects.launch import LaunchEntry
 from flyball.effects.manifest import manifest_slots
+from flyball.effects.tag import TagEntry
 from flyball.model.errors import SiteError
+from flyball.model.levels import Level
 from flyball.settings import FlywheelSite
 from flyball.sites import connect
 
@@ -79,6 +81,7 @@ async def _online(lab: Lab) -> list[dict[str, Any]]:
             say(f"{parts.address} answers; the key is {dialect.user_id}'s{' (site admin)' if dialect.admin else ''}")
             for finding in dialect.findings:
                 say(f"differs: {finding}")
+            await _projects(lab, name, parts.client, say)
             await _gears(lab, name, parts.client, say)
         except SiteError as error:
             say(f"{error}; check the key and {parts.address}", ok=False)
@@ -87,11 +90,33 @@ async def _online(lab: Lab) -> list[dict[str, Any]]:
     return findings
 
 
+async def _projects(lab: Lab, site: str, client: Any, say: Any) -> None:
+    """Whether each project glob of the rules finds a project, and whether the key may write there."""
+    paths: dict[str, Any] = {}
+    async for rows in client.iterate("project", include_all_info=False):
+        for row in rows:
+            group = row.get("group") or (row.get("parents") or {}).get("group") or ""
+            paths[f"{group}/{row.get('label')}"] = row
+    for rule in lab.rules.rules:
+        globs = rule.scope.levels.get(str(Level.PROJECT))
+        if rule.site != site or globs is None:
+            continue
+        found = [path for path in paths if globs.match(path)]
+        if not found:
+            say(f"rule {rule.id}: no project that this key sees fits {', '.join(globs.written)}", ok=False)
+        for path in found:
+            mine = [one for one in paths[path].get("permissions") or () if one.get("_id") == client.dialect.user_id]
+            if any(one.get("access") == "ro" for one in mine) and not client.dialect.admin:
+                say(f"rule {rule.id}: the key may only read in {path}", ok=False)
+
+
 async def _gears(lab: Lab, site: str, client: Any, say: Any) -> None:
     for rule in lab.rules.rules:
         if rule.site != site:
             continue
         for entry in rule.do:
+            if isinstance(entry, TagEntry) and entry.on is Level.FILE and client.dialect.files_endpoint is False:
+                say(f"rule {rule.id}: this site has no address for the tags of single files", ok=False)
             if not isinstance(entry, LaunchEntry):
                 continue
             try:

@@ -125,4 +125,5 @@ async def _why(lab: Lab, rule: str, target: str) -> Any:
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         await daemon.look()
         keys = await daemon.store.read(lambda connection: find_target(connection, target))
+        await daemon.read_again(keys)
         return await why_on(daemon.store, daemon.dispatcher, daemon.dispatcher.rules[rule], keys, daemon.clock.now())

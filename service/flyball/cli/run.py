@@ -10,8 +10,9 @@ import typer
 
 from flyball.answers import Answers
 from flyball.app import Daemon
-from flyball.cli.common import FAILED, FINE, Exit, Lab, load_lab, options, out, say_json, show_rejected
+from flyball.cli.common import FAILED, FINE, Exit, Lab, complain, load_lab, options, out, say_json, show_rejected
 from flyball.logs import Secrets, configure
+from flyball.model.effect import EffectState
 from flyball.settings import Http
 from flyball.web.server import Server
 
@@ -66,14 +67,16 @@ async def once(lab: Lab) -> int:
         fine = await daemon.run_until_idle()
         answers = Answers(daemon)
         status = await answers.status()
-        failed = daemon.crew.tally.failed
+        ended = daemon.crew.tally.ended
+        failed = any(state == EffectState.FAILED for _, state in ended)
+        unread = [watch.weather.error for watch in daemon.watches.values() if watch.weather.error]
     if options.json:
         say_json(status)
     else:
-        attempts = ", ".join(
-            f"{kind} {outcome}: {count}" for (kind, outcome), count in sorted(daemon.crew.tally.attempts.items())
-        )
-        out.print(f"idle; {attempts or 'nothing had to be done'}", markup=False)
+        what = ", ".join(f"{count} {kind} {state}" for (kind, state), count in sorted(ended.items()))
+        out.print(f"idle; {what or 'nothing had to be done'}", markup=False)
+        for error in unread:
+            complain(f"not read: {lab.secrets.mask(error)}")
     return FINE if fine and not failed and not lab.rules.rejected else FAILED
 
 

@@ -25,11 +25,20 @@ _UNFINISHED = tuple(map(str, (EffectState.PLANNED, EffectState.HELD, EffectState
 def approve_rule(connection: Connection, rule: str, now: datetime) -> list[Json]:
     """Let everything go that a rule holds: its canary is released, and what waits for approval is approved."""
     _known(connection, rule)
-    release(connection, rule, now)
     held = connection.execute(
         select(effects.c.id).where(effects.c.rule == rule, effects.c.state == str(EffectState.HELD))
-    )
-    return [approve(connection, str(row.id), now) for row in held.all()]
+    ).all()
+    release(connection, rule, now)
+    states = {
+        row.id: row.state
+        for row in connection.execute(select(effects.c.id, effects.c.state).where(effects.c.rule == rule))
+    }
+    return [
+        approve(connection, str(row.id), now)
+        if states[row.id] == str(EffectState.HELD)
+        else {"id": str(row.id), "state": states[row.id]}
+        for row in held
+    ]
 
 
 def forget(connection: Connection, ident: str, now: datetime) -> Json:

@@ -124,6 +124,7 @@ class Report:
         wait: seconds until the next look, for transient, unknown and waiting endings; None: by the retry rule.
         looked: True when this attempt only asked the site for the once-key and found nothing.
         blame: of a transient ending.
+        gone: the site said 404: something that the effect named is not there any more.
     """
 
     outcome: Outcome
@@ -132,3 +133,4 @@ class Report:
     wait: float | None = None
     looked: bool = False
     blame: Blame = Blame.REQUEST
+    gone: bool = False

@@ -13,7 +13,7 @@ import structlog
 
 from flyball.effects.port import Hands, Kinds
 from flyball.model.effect import Blame, Effect, Outcome, Report
-from flyball.model.errors import FlyballError, Refused, Stopping, Transient, UnknownOutcome
+from flyball.model.errors import FlyballError, Gone, Refused, Stopping, Transient, UnknownOutcome
 
 log = structlog.get_logger()
 DEADLINE = 600.0  # seconds; the transport's own time-outs end a request long before
@@ -62,6 +62,8 @@ async def attempt(
         return Report(Outcome.REFUSED, error=text(error))
     except Stopping as error:
         return Report(Outcome.CANCELLED, error=text(error))
+    except Gone as error:
+        return Report(Outcome.PERMANENT, error=text(error), gone=True)
     except FlyballError as error:
         return Report(Outcome.PERMANENT, error=text(error))
     except Exception as error:  # a mistake in one kind must not take the crew down

@@ -16,7 +16,7 @@ from flyball.ledger.acting import next_effect, recover, take
 from flyball.ledger.finishing import End
 from flyball.ledger.limiting import Caps
 from flyball.ledger.noticing import Route
-from flyball.model.effect import Blame, Effect, EffectState, Outcome, Report
+from flyball.model.effect import TERMINAL, Blame, Effect, EffectState, Outcome, Report
 from flyball.model.errors import FlyballError, Stopping
 from flyball.model.ports import Clock, Store
 from flyball.rules.rule import Retry
@@ -33,7 +33,7 @@ class Done:
     """Numbers for the status and the metrics: (kind, outcome) → attempts."""
 
     attempts: dict[tuple[str, str], int] = field(default_factory=dict)
-    failed: int = 0  # effects that ended as failed
+    ended: dict[tuple[str, str], int] = field(default_factory=dict)  # (kind, state) of effects that came to their end
 
 
 class Crew:
@@ -221,7 +221,9 @@ class Crew:
     def _note(self, effect: Effect, report: Report, state: EffectState, seconds: float) -> None:
         key = (effect.kind, str(report.outcome))
         self.tally.attempts[key] = self.tally.attempts.get(key, 0) + 1
-        self.tally.failed += state is EffectState.FAILED
+        if state in TERMINAL:
+            end = (effect.kind, str(state))
+            self.tally.ended[end] = self.tally.ended.get(end, 0) + 1
         self._observe(effect, report, seconds)
         say = log.warning if report.error or state is EffectState.FAILED else log.info
         say(

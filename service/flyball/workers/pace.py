@@ -4,8 +4,8 @@ Concurrency starts at half the setting and grows: doubling per round trip until 
 trip after it. A 429, a 503 or one of our own time-outs halves it, at most once a second, since the many answers of one
 burst are one piece of news; trouble again within half a minute cuts the rate too. A Retry-After stops every request to
 the site for that long. A 503 without one only halves the concurrency: it often is the trouble of single requests, and
-a site whose every tenth write fails must not be asked once a second for it. Waiting requests go in the order they came. Time comes in as two callables, so that tests run
-on a clock of their own.
+a site whose every tenth write fails must not be asked once a second for it. Waiting requests go in the order they
+came. Time comes in as two callables, so that tests run on a clock of their own.
 """
 
 from __future__ import annotations

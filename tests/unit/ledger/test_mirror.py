@@ -223,15 +223,14 @@ def test_our_own_tag_is_noted_before_it_comes_back(connection: Connection) -> No
     """Then it is no news, in whatever order the site lists the tags; where tags are not known nothing is noted."""
     first = read(tags=["B"])
     absorb(connection, [first])
-    change = patch_tags(connection, first.key, "A", there=True, whole=whole_of)
+    [change] = patch_tags(connection, [(first.key, "A", True)], whole=whole_of)
     assert change is not None
     assert change.own
     assert absorb(connection, [later(first, 1, tags=["A", "B"])]).changes == []
-    assert patch_tags(connection, first.key, "A", there=True, whole=whole_of) is None
     blind = hidden(read(ident="a2"), "tags")
     absorb(connection, [blind])
-    assert patch_tags(connection, blind.key, "A", there=True, whole=whole_of) is None
-    assert patch_tags(connection, NodeKey(SITE, Level.SESSION, "none"), "A", there=True, whole=whole_of) is None
+    nothing = [(first.key, "A", True), (blind.key, "A", True), (NodeKey(SITE, Level.SESSION, "none"), "A", True)]
+    assert patch_tags(connection, nothing, whole=whole_of) == [None, None, None]
 
 
 def test_looking_things_up(connection: Connection) -> None:
