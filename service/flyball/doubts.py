@@ -7,11 +7,13 @@ gone, and the rules look at their targets again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 
+from flyball.ledger.mirror import ancestor_keys, find
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import SiteError
 from flyball.model.levels import HIERARCHY, Level
@@ -56,7 +58,8 @@ class Doubts:
             if not mine:
                 continue
             try:
-                await watch.poller.taking.call_roll(mine, watch.needs, source="effect")
+                roll = await watch.poller.store.read(partial(_with_ancestors, keys=mine))
+                await watch.poller.taking.call_roll(roll, watch.needs, source="effect")
             except SiteError as error:
                 log.warning("doubts.stay", site=site, things=len(mine), error=str(error))
                 continue
@@ -64,6 +67,12 @@ class Doubts:
             for key in mine:
                 self._open.pop(key, None)
         return asked
+
+
+def _with_ancestors(connection: Any, keys: Sequence[NodeKey]) -> list[NodeKey]:
+    """The keys, and what these nodes hang on: when a file is gone, often its session is."""
+    nodes = find(connection, keys)
+    return list(dict.fromkeys([*keys, *(above for node in nodes.values() for above in ancestor_keys(node))]))
 
 
 def named_in(effect: Effect) -> list[NodeKey]:

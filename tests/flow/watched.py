@@ -87,7 +87,7 @@ class Watched:
         transport._compare_clocks = lambda _date: None  # the emulated site's clock is not that of its HTTP server
         transport.skew = self.skew if self.tells_time else timedelta(0)
         self.dispatcher = Dispatcher(
-            self.store, self.clock, ready=lambda _, levels: self.watch.ready_for(levels), skew=lambda _: transport.skew
+            self.store, self.clock, ready=lambda _, levels: self.watch.ready_for(levels), skew=lambda _: self.poller.skew
         )
         new = await self.dispatcher.load(self.rules)
         router = Router(self.rules, self.dispatcher.first_seen)
@@ -101,7 +101,7 @@ class Watched:
             sweep_every=self.sweep_every,
             advice=self.sandbox.url,
             changed=lambda: None,
-            met=lambda: self.dispatcher.met(SITE),
+            met=self._met,
         )
         self.crew = Crew(
             self.store,
@@ -114,6 +114,11 @@ class Watched:
             looked=lambda: None,
         )
         await self.dispatcher.look_everywhere(new)
+
+    async def _met(self) -> None:
+        fresh = self.dispatcher.has_fresh(SITE)
+        newest = await self.poller.newest_stamp(self.watch.needs) if fresh else None
+        await self.dispatcher.met(SITE, newest)
 
     @property
     def site(self) -> Site:

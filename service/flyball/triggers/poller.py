@@ -22,6 +22,7 @@ from flyball.clients.flywheel.filters import since as since_time
 from flyball.clients.flywheel.filters import where
 from flyball.events.nodes import parse_time
 from flyball.ledger.noticing import Route, load_cursor, load_fact, save_cursor, save_fact
+from flyball.model.errors import SiteError
 from flyball.model.levels import HIERARCHY, Level
 from flyball.model.ports import Clock, Store
 from flyball.triggers.clocks import ClockEstimate
@@ -29,6 +30,7 @@ from flyball.triggers.needs import EPOCH, Needs
 from flyball.triggers.paging import Page, pages_by_id
 from flyball.triggers.streams import Stream, streams_of
 from flyball.triggers.taking import Taking
+from flyball.triggers.weather import is_of_the_site
 from flyball.triggers.window import Window
 
 log = structlog.get_logger()
@@ -195,9 +197,15 @@ class Poller:
         """The newest change of a container or file, by the site's own stamps; None when nothing is there."""
         times = []
         for level in needs.streams:
-            if level in HIERARCHY and not (level is Level.FILE and self.client.dialect.files_endpoint is False):
+            if level not in HIERARCHY or (level is Level.FILE and self.client.dialect.files_endpoint is False):
+                continue
+            try:
                 rows = await self.client.page(str(level), sort="modified:desc", limit=1, include_all_info=False)
-                times += [time for row in rows if (time := parse_time(row.get("modified"))) is not None]
+            except SiteError as error:
+                if is_of_the_site(error):
+                    raise
+                continue  # one ill list must not keep the others from being read
+            times += [time for row in rows if (time := parse_time(row.get("modified"))) is not None]
         return max(times, default=None)
 
     async def _ask(self, stream: Stream, since: datetime, limit: int, done: Round) -> Page:
