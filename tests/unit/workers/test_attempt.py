@@ -69,7 +69,8 @@ async def end_of(end: BaseException | Report, **more: Any) -> Report:
 )
 async def test_errors_of_ours(error: Exception, outcome: Outcome, blame: Blame, wait: float | None) -> None:
     """Each by what to do next."""
-    assert await end_of(error) == Report(outcome, error="a", wait=wait, blame=blame)
+    gone = isinstance(error, Gone)  # what the effect named is read again then
+    assert await end_of(error) == Report(outcome, error="a", wait=wait, blame=blame, gone=gone)
 
 
 async def test_a_good_end_passes_through() -> None:
