@@ -131,6 +131,7 @@ class Daemon:
             at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
             observe=self._saw_attempt,
             looked=self.ring,
+            mask=self.secrets.mask,
         )
         self.book.equip(self.crew)
         self.doubts = Doubts(self.watches)
@@ -251,7 +252,7 @@ class Daemon:
     async def serve_schedules(self) -> None:
         """Serve the schedules that are due: the looks are stored before the time counts as served."""
         times = Timetable(self.rules.rules, lambda rule: self.dispatcher.first_seen[rule], self.store, self.clock)
-        able = set(self.dispatcher.able())
+        able = set(self.dispatcher.able_now())
         for rule, names in (await times.due()).items():
             if rule in able:  # else its site was not listed yet, or it is paused: caught up once, later
                 await self.dispatcher.look_everywhere({rule})

@@ -9,10 +9,8 @@ from typing import Any
 import structlog
 
 from flyball.events.dispatch import Dispatcher
-from flyball.events.nodes import SINGLE, nodes_of
 from flyball.ledger.intents import Intent, close_intent, open_intents, store_delivery
 from flyball.ledger.looking import Look, owe
-from flyball.ledger.noticing import notice
 from flyball.model.errors import Gone, Permanent, SiteError
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
 from flyball.model.ports import Clock, Store
@@ -130,11 +128,7 @@ class Hooks:
 
     async def _take_in(self, watch: Watch, level: Level, row: Json) -> None:
         """Store the object as it was read just now; the rules that wait for changes look at it too."""
-        poller = watch.poller
-        with_files = poller.client.dialect.files_endpoint is not True
-        nodes = list(nodes_of(poller.site, level, row, SINGLE, with_files=with_files))
-        work = partial(notice, read=nodes, route=poller.route, source="webhook", now=self._clock.now(), sure=True)
-        await self._store.write(work)
+        await watch.take_in(level, row)
 
     async def _owe(self, site: str, level: Level, row: Json, hook: str, event: int) -> int:
         """The looks of the rules that wait for this hook, at the target or what is above or below it."""

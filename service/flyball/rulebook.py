@@ -21,7 +21,7 @@ from flyball.ledger.mirror import Change
 from flyball.ledger.noticing import Look
 from flyball.rules.profiles import Qc
 from flyball.rules.reading import RuleSet
-from flyball.rules.rule import Rule
+from flyball.rules.rule import Mode, Rule
 from flyball.triggers.needs import needs_of
 from flyball.triggers.watch import Watch
 from flyball.workers.crew import Crew
@@ -114,7 +114,13 @@ class Rulebook:
     def equip(self, crew: Crew) -> None:
         """Tell the crew the rules' limits and retries."""
         crew.caps = {
-            rule.id: Caps(rule.version, rule.limits.running, rule.limits.per_day, rule.limits.canary)
+            rule.id: Caps(
+                rule.version,
+                rule.limits.running,
+                rule.limits.per_day,
+                rule.limits.canary,
+                stopped=rule.mode in (Mode.PAUSED, Mode.SHADOW),
+            )
             for rule in self.rules.rules
         }
         crew.retries = {rule.id: rule.retry for rule in self.rules.rules if rule.retry is not None}

@@ -14,6 +14,7 @@ from typing import Any
 
 import flywheel
 import pytest
+
 from support.lab import NOTES, QUICK_JOBS, write_lab
 from support.process import SandboxProgram, run_once
 from support.truth import Lab, compare, expected_launches, expected_motion_notes, expected_tags, through_sdk

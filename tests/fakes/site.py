@@ -176,6 +176,27 @@ class FakeSite:
         """Start a utility gear; the job's id."""
         return str(self._write("add_job", body, lambda: self._new_job(body, body["destination"])))
 
+    async def retry_job(self, ident: str) -> str:
+        """Run a failed job again: a new job with the same tags, in the analysis' place; its id."""
+
+        def commit() -> str:
+            old = self.jobs[ident]
+            if old.get("retried"):
+                raise Permanent(f"Job {ident} has already been retried", status=500)
+            if old["state"] != "failed":
+                raise Permanent("Can only retry a job that is failed", status=400)
+            new = self._ident("job")
+            old["retried"] = self._now().isoformat()
+            attempt = old["attempt"] + 1
+            fresh = {"id": new, "state": "pending", "attempt": attempt, "previous_job_id": ident}
+            self.jobs[new] = {name: value for name, value in old.items() if name != "retried"} | fresh
+            for analysis in self.analyses:
+                if analysis["job"] == ident:
+                    analysis["job"] = new
+            return new
+
+        return str(self._write("retry_job", ident, commit))
+
     async def analyses_of(self, level: str, ident: str, *, fresh: bool = False) -> list[Json]:
         """The analyses on a container, with their jobs."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+
 from support.lab import QUICK_JOBS, write_lab
 from support.process import DaemonProgram, SandboxProgram, command
 from support.receiver import Receiver

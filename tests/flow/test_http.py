@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
 from support.lab import NOTES, QUICK_JOBS, write_lab
 from support.process import Answer, DaemonProgram, SandboxProgram, until
 from support.truth import Lab, expected_incomplete, expected_quality_tags, over_http

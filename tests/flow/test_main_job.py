@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.lab import NOTES, QUICK_JOBS, opened, write_lab, writes
-from support.truth import compare, expected_launches, expected_quality_tags, of_site
 
 from flyball.app import Daemon
 from flyball.asking import plan
@@ -17,6 +15,8 @@ from flyball.rules.keys import suffix
 from flyball.sandbox import Sandbox, Scenario
 from flyball.sandbox.files import find_file
 from flyball.sandbox.metadata import add_tag, change_file_info
+from support.lab import NOTES, QUICK_JOBS, opened, write_lab, writes
+from support.truth import compare, expected_launches, expected_quality_tags, of_site
 
 
 @pytest.fixture(params=["v23", "live19"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.lab import NOTES, QUICK_JOBS, write_lab
 from support.process import DaemonProgram, SandboxProgram, command, run_once, until
 from support.receiver import Receiver
@@ -34,7 +35,7 @@ def assert_clean(name: str, content: str | bytes, parts: list[str]) -> None:
         assert part.encode() not in text, f"{name} holds {part!r}"
 
 
-@pytest.mark.parametrize("dialect", ["v23", "live19"])
+@pytest.mark.parametrize("dialect", ["v23", pytest.param("live19", marks=pytest.mark.slow)])
 def test_no_secret_gets_anywhere(dialect: str, tmp_path: Path) -> None:
     """API key, token, signing secret, secret address, a gear's licence: not in logs, ledger, answers, page or tables."""
     with Receiver() as receiver, SandboxProgram(tmp_path / "site", {"jobs": QUICK_JOBS, "dialect": dialect}) as box:
@@ -73,9 +74,11 @@ def test_no_secret_gets_anywhere(dialect: str, tmp_path: Path) -> None:
         licences = [job["config"]["config"].get("gear-FREESURFER_LICENSE") for job in sent]
         assert LICENCE in licences, "the licence went nowhere, so that nothing is shown by its absence"
         assert receiver.messages
-        assert all(message.headers.get("x-hub-signature-256", "").startswith("sha256=") for message in receiver.messages)
+        assert all(
+            message.headers.get("x-hub-signature-256", "").startswith("sha256=") for message in receiver.messages
+        )
         box.behave()
-        for verb in (["run", "--until-idle"], ["check", "--online"], ["plan"], ["effects"], ["--json", "effects"]):
+        for verb in (["run", "--until-idle"], ["check", "--online"], ["plan", "--json"], ["effects"]):
             program = command("--config", str(config), *verb, folder=tmp_path, environment=environment)
             assert_clean(" ".join(verb), program.out + program.err, parts)
         assert not compare(over_http(box.api), notes=True)
@@ -106,8 +109,6 @@ def echoing_site() -> Iterator[str]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-
-        do_POST = do_GET
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
             """Say nothing."""

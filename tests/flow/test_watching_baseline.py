@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fakes.bench import rules_of
@@ -99,8 +101,44 @@ async def test_new_scans_do_not_look_missing_while_a_round_is_under_way() -> Non
         lab.poller.taking.changed = between
         await lab.round()
         assert decided == [0, 0]
+        assert lab.watch.ready_for({Level.SESSION, Level.ACQUISITION})
         await lab.decide()
         assert set((await lab.verdicts()).values()) == {"yes"}
+
+
+async def test_what_is_read_while_a_round_begins_to_bring_news_is_not_decided() -> None:
+    """The looks were read when all was well; by the time they are to be decided it is not."""
+    async with watched(COMPLETE) as lab:
+        lab.session("new", ("T1w", "T2w"))
+        decided: list[int] = []
+        stored = lab.poller.taking.store
+
+        async def storing(nodes: Any, asked: Any, **more: Any) -> Any:
+            noticed = await stored(nodes, asked, **more)
+            decided.append(await lab.dispatcher.step())
+            return noticed
+
+        lab.poller.taking.store = storing  # type: ignore[method-assign]
+        await lab.round()
+        assert decided
+        assert set(decided) == {0}
+        await lab.decide()
+        assert set((await lab.verdicts()).values()) == {"yes"}
+
+
+async def test_a_session_that_a_hook_names_before_the_polls_saw_it() -> None:
+    """Its scans are read first: the rule that looks at them waits for the round that follows at once."""
+    async with watched(COMPLETE) as lab:
+        session = lab.session("hooked", ("T1w", "T2w"))
+        row = await lab.client.get("session", session["_id"])
+        assert await lab.watch.take_in(Level.SESSION, row) == 1
+        await lab.decide()
+        assert "scien/tome/sub-01/hooked" not in await lab.verdicts()
+        await lab.settle()
+        assert (await lab.verdicts())["scien/tome/sub-01/hooked"] == "yes"
+        assert await lab.planned() == []
+        assert await lab.watch.take_in(Level.SESSION, row) == 0
+        assert lab.watch.ready_for({Level.ACQUISITION})
 
 
 async def test_a_failing_stream_does_not_make_scans_look_missing() -> None:

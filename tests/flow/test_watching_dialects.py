@@ -173,6 +173,26 @@ async def test_jobs_of_a_key_that_may_not_list_all(dialect: str, switches: dict[
         assert lab.watch.weather.error is None
 
 
+async def test_changes_that_cannot_be_asked_for_are_swept() -> None:
+    """No list of files, and no filter on them either: the empty answers are not believed, and sweeps come often."""
+    async with watched(QA, switches={"files_endpoint": False}) as lab:
+        scan = lab.scan(lab.session("s"))
+        lab.qa(scan, 2.0)
+        await lab.settle()
+        assert list((await lab.verdicts()).values()) == ["no"]
+        for _ in range(3):
+            await lab.settle(minutes=3)
+        lab.qa(scan, 0.5)
+        await lab.settle()
+        await lab.settle()
+        assert list((await lab.verdicts()).values()) == ["no"]
+        assert any("cannot be asked for" in text for text in lab.watch.weather.doubts)
+        lab.later(minutes=16)
+        await lab.watch.sweep_if_due()
+        await lab.decide()
+        assert list((await lab.verdicts()).values()) == ["yes"]
+
+
 async def test_a_job_that_the_site_gave_up_silently() -> None:
     """The orphan sweep ends a job without moving it (live19): it is asked for after some minutes of silence."""
     async with watched(JOBS, jobs=QUIET_JOBS) as lab:

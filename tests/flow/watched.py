@@ -87,7 +87,10 @@ class Watched:
         transport._compare_clocks = lambda _date: None  # the emulated site's clock is not that of its HTTP server
         transport.skew = self.skew if self.tells_time else timedelta(0)
         self.dispatcher = Dispatcher(
-            self.store, self.clock, ready=lambda _, levels: self.watch.ready_for(levels), skew=lambda _: self.poller.skew
+            self.store,
+            self.clock,
+            ready=lambda _, levels: self.watch.ready_for(levels),
+            skew=lambda _: self.poller.skew,
         )
         new = await self.dispatcher.load(self.rules)
         router = Router(self.rules, self.dispatcher.first_seen)

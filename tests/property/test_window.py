@@ -31,7 +31,8 @@ def test_nothing_is_lost(commits: list[tuple[int, int]], pauses: list[int], capa
     reached = T - timedelta(seconds=OVERLAP + 1)
     ends = max(at for at, _, _ in visible)
     # enough rounds afterwards for every debt to be paid
-    rounds, now = [], 0
+    rounds: list[int] = []
+    now = 0
     while now < ends + 6 * OVERLAP:
         now += pauses[len(rounds) % len(pauses)]
         rounds.append(now)

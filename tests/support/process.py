@@ -225,7 +225,8 @@ class SandboxProgram(Program):
 
     def writes(self) -> int:
         """How many requests so far were no GET."""
-        return sum(count for method, count in self.requests()["by_method"].items() if method != "GET")
+        by_method: dict[str, int] = self.requests()["by_method"]
+        return sum(count for method, count in by_method.items() if method != "GET")
 
     def misbehave(self, *faults: Mapping[str, Any]) -> None:
         """Put faults in force, besides those that are."""
@@ -233,7 +234,7 @@ class SandboxProgram(Program):
 
     def behave(self) -> int:
         """Lift all faults; how often they had applied."""
-        hits = sum(fault["hits"] for fault in self.requests()["faults"])
+        hits: int = sum(fault["hits"] for fault in self.requests()["faults"])
         assert ask(f"{self.root}/sandbox/faults", "DELETE").status == 200
         return hits
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
+import gc
 from typing import Annotated, Any
 
 import structlog
@@ -17,6 +20,7 @@ from flyball.settings import Http
 from flyball.web.server import Server
 
 log = structlog.get_logger()
+_ARENA_MAX = -8  # malloc.h: M_ARENA_MAX
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +38,30 @@ def run(
     lab = load_lab()
     configure(lab.secrets, form=lab.settings.log.format, level=lab.settings.log.level)
     show_rejected(lab.rules)
+    spare_the_collector()
+    share_one_heap()
     raise Exit(run_loop(once(lab) if until_idle else forever(lab)))
+
+
+def spare_the_collector() -> None:
+    """Look for unreachable cycles less often, and never in what is loaded by now.
+
+    Pages are many small dicts and hold no cycles: by Python's own thresholds a quarter of a first run goes into
+    looking through them (`make bench`).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def share_one_heap() -> None:
+    """Let all threads take memory from one heap, where the C library is glibc.
+
+    It gives each thread a heap of its own, and what is freed in one is not used by the others: after a first run over
+    1,000 sessions the idle daemon held 23 MB more. One lock more is nothing beside Python's own.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def run_loop(work: Any) -> int:

@@ -49,6 +49,9 @@ class LaunchParams(Params):
     )
     depends: list[str] = Field(default_factory=list, description="Expressions whose values are part of the once-key.")
     unless_ran: bool = Field(default=True, description="An equal run by others counts as done.")
+    relaunch_failed: int = Field(
+        default=0, ge=0, le=100, description="How often the site is asked to run a failed job again, with its tags."
+    )
     priority: Literal["low", "medium", "high", "critical"] | None = Field(default=None, description="Of the job.")
 
 
@@ -62,7 +65,7 @@ class LaunchEntry(Entry):
     inputs: tuple[tuple[str, Expression], ...]
     depends: tuple[Expression, ...]
     label: Template | None
-    fixed: Mapping[str, Any] = field(default_factory=dict)  # config, secrets, tags, once, unless_ran, priority
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # config, secrets, tags, once and so on, as written
 
     @property
     def expressions(self) -> Iterable[Expression]:
@@ -228,7 +231,9 @@ class Launch(Launching):
         inputs = tuple((slot, compiler.expression(text, ("inputs", slot))) for slot, text in params.inputs.items())
         depends = tuple(compiler.expression(text, ("depends", at)) for at, text in enumerate(params.depends))
         label = None if params.label is None else compiler.template(params.label, ("label",))
-        fixed = params.model_dump(include={"config", "secrets", "tags", "once", "unless_ran", "priority"})
+        fixed = params.model_dump(
+            include={"config", "secrets", "tags", "once", "unless_ran", "relaunch_failed", "priority"}
+        )
         reads = reads_of(when, label, *(expression for _, expression in inputs), *depends)
         return LaunchEntry(self.name, index, when, reads, on, gear, version or None, inputs, depends, label, fixed)
 

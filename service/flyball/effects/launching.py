@@ -14,6 +14,7 @@ from typing import Any
 from flyball.effects.equal_runs import carries_key, equal_run, is_on
 from flyball.effects.manifest import launch_config, manifest_faults
 from flyball.effects.port import Hands
+from flyball.effects.relaunching import RELAUNCH, relaunch
 from flyball.model.effect import Effect, Outcome, Report
 from flyball.model.errors import Gone, Permanent, Refused, SiteError
 
@@ -26,6 +27,8 @@ class Launching:
 
     async def carry_out(self, effect: Effect, hands: Hands) -> Report:
         """One attempt: look, and if nothing is there, send."""
+        if RELAUNCH in effect.params:
+            return await relaunch(effect, hands)
         gear, trouble = await self._gear(effect, hands)
         is_analysis = None if gear is None else gear.get("category") == "analysis"
         found = await self._look(effect, hands, is_analysis=is_analysis)

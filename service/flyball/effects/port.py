@@ -52,6 +52,10 @@ class Site(Protocol):
         """Run a utility gear; the job's id."""
         ...
 
+    async def retry_job(self, ident: str) -> str:
+        """Run a failed job again, with its tags; the new job's id."""
+        ...
+
     async def analyses_of(self, level: str, ident: str, *, fresh: bool = False) -> list[dict[str, Any]]:
         """The analyses on a container, with their jobs and these with their config."""
         ...

@@ -144,35 +144,37 @@ class Dispatcher:
             if rule.mode is not Mode.PAUSED and (record := self.records.get(rule.id)) is not None and not record.paused
         ]
 
-    def _able_now(self) -> list[str]:
+    def able_now(self) -> list[str]:
         """Those whose site has been read as far as they look; the others' looks wait."""
         return [ident for ident in self.able() if self._ready(self.rules[ident].site, complete_for(self.rules[ident]))]
 
     async def next_due(self) -> datetime | None:
         """When the next look is due, among the rules that may decide."""
-        able = self._able_now()
+        able = self.able_now()
         return await self._store.read(lambda connection: next_look(connection, able)) if able else None
 
     async def step(self) -> int:
         """Decide one batch of what is due; the number of looks taken."""
-        able, now = self._able_now(), self._clock.now()
+        able, now = self.able_now(), self._clock.now()
         if not able:
             return 0
         await self.renew_peers(able)
         due, documents, said = await self._store.read(lambda connection: self._take(connection, able, now))
-        if not due:
-            return 0
+        still = set(self.able_now())  # a round may have begun to bring news while this was read
         batch = [
             self._decide(item, document, now, said.get((item.rule, item.key.site, item.key.id), UNSAID))
             for item, document in zip(due, documents, strict=True)
+            if item.rule in still
         ]
+        if not batch:
+            return 0
         stored = await self._store.write(lambda connection: store_decisions(connection, batch, now))
         for item in batch:
             self.tally.count(item.decision)
         self.tally.effects += stored.effects
         if stored.effects:
             log.info("decisions.stored", decisions=stored.decisions, effects=stored.effects, **stored.kinds)
-        return len(due)
+        return len(batch)
 
     def _take(
         self, connection: Any, able: Sequence[str], now: datetime
@@ -196,7 +198,7 @@ class Dispatcher:
 
     async def renew_peers(self, able: Sequence[str] | None = None) -> None:
         """Freeze the day's peer statistics of the sites that were read to the end, for the rules that use them."""
-        now, idents = self._clock.now(), self._able_now() if able is None else able
+        now, idents = self._clock.now(), self.able_now() if able is None else able
         comparing = [self.rules[ident] for ident in idents if self.rules[ident].peers]
         for site in sorted({rule.site for rule in comparing}):
             mine = [(rule, bound_of(rule, self.first_seen)) for rule in comparing if rule.site == site]

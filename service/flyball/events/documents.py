@@ -20,15 +20,26 @@ _PLURAL = {level: name for name, level in LISTS.items()}
 def load_documents(connection: Connection, wanted: Iterable[tuple[Rule, NodeKey]]) -> list[Document | None]:
     """One document for each (rule, target), in order; None for a target that the mirror does not know."""
     pairs = list(wanted)
+    across: dict[str, Level | None] = {}
+    for rule, _ in pairs:
+        if rule.id not in across:
+            across[rule.id] = sideways(rule)
     nodes = find(connection, {key for _, key in pairs})
-    ancestors = find(connection, {key for node in nodes.values() for key in ancestor_keys(node)})
-    below = _subtrees(connection, pairs, nodes)
-    return [_assemble(rule, nodes.get(key), ancestors, below) for rule, key in pairs]
+    lines = {key: ancestor_keys(node) for key, node in nodes.items()}
+    known = find(connection, {above for line in lines.values() for above in line})
+    below = _subtrees(connection, pairs, nodes, across)
+    return [
+        None if key not in nodes else _assemble(rule, nodes[key], lines[key], known, below, across[rule.id])
+        for rule, key in pairs
+    ]
 
 
 def _subtrees(
-    connection: Connection, pairs: Sequence[tuple[Rule, NodeKey]], nodes: Mapping[NodeKey, Node]
-) -> dict[tuple[str, Level, str], list[Node]]:
+    connection: Connection,
+    pairs: Sequence[tuple[Rule, NodeKey]],
+    nodes: Mapping[NodeKey, Node],
+    across: Mapping[str, Level | None],
+) -> dict[NodeKey, list[Node]]:
     wanted: dict[tuple[str, Level], set[str]] = {}
     for rule, key in pairs:
         node = nodes.get(key)
@@ -36,50 +47,62 @@ def _subtrees(
             continue
         if rule.below and key.level in CONTAINERS:
             wanted.setdefault((key.site, key.level), set()).add(key.id)
-        across = sideways(rule)
-        if across is not None and str(across) in node.parents:
-            wanted.setdefault((key.site, across), set()).add(node.parents[str(across)])
-    found: dict[tuple[str, Level, str], list[Node]] = {}
+        above = across[rule.id]
+        if above is not None and str(above) in node.parents:
+            wanted.setdefault((key.site, above), set()).add(node.parents[str(above)])
+    found: dict[NodeKey, list[Node]] = {}
     for (site, level), ids in wanted.items():
         for ident, members in subtree(connection, site, level, sorted(ids)).items():
-            found[(site, level, ident)] = members
+            found[NodeKey(site, level, ident)] = members
     return found
 
 
 def _assemble(
     rule: Rule,
-    node: Node | None,
+    node: Node,
+    line: Sequence[NodeKey],
     known: Mapping[NodeKey, Node],
-    below: Mapping[tuple[str, Level, str], list[Node]],
-) -> Document | None:
-    if node is None:
-        return None
-    ancestors = {key.level: known[key] for key in ancestor_keys(node) if key in known}
-    missing = [key.level for key in ancestor_keys(node) if key not in known]
-    hidden = [level for level, above in ancestors.items() if above.presence is Presence.HIDDEN]
-    members = below.get((node.key.site, node.level, node.id), []) if rule.below else []
-    hidden_below = [member for member in members if member.presence is Presence.HIDDEN]
+    below: Mapping[NodeKey, list[Node]],
+    across: Level | None,
+) -> Document:
+    """The document of one node.
+
+    Args:
+        rule: for which it is.
+        node: the target's.
+        line: keys of its ancestors, from the top.
+        known: the ancestors that the mirror has.
+        below: what lies below containers, where it is needed.
+        across: the ancestor whose children the rule reads.
+    """
+    ancestors = {key.level: known[key] for key in line if key in known}
+    members = below.get(node.key, []) if rule.below else []
     present = tuple(member for member in members if member.presence is Presence.PRESENT)
     names: dict[str, Any] = {str(level): above.doc for level, above in ancestors.items()}
     names[str(node.level)] = node.doc
     names["group"] = {"id": node.parents.get("group")}
     if rule.below:
         names[str(node.level)] = with_children(node, present)
-    across = sideways(rule)
     if across is not None and across in ancestors:
-        around = below.get((node.key.site, across, ancestors[across].id), [])
+        around = below.get(ancestors[across].key, [])
         names[str(across)] = with_children(
             ancestors[across], [one for one in around if one.presence is Presence.PRESENT]
         )
-    reason = ""
-    if missing:
-        reason = f"its {missing[0]} was not read yet, or cannot be read with this key"
-    elif hidden:
-        reason = f"its {hidden[0]} cannot be read with this key"
-    elif hidden_below:
-        reason = f"{len(hidden_below)} of what lies below it cannot be read with this key"
+    reason = _lacking(line, ancestors, members)
     target = Target(node.key.site, node.level, node.id, path_of(node, ancestors))
     return Document(target, names, node, ancestors, present, complete=not reason, reason=reason)
+
+
+def _lacking(line: Sequence[NodeKey], ancestors: Mapping[Level, Node], members: Sequence[Node]) -> str:
+    """Why a document is not complete; empty when it is."""
+    for key in line:
+        if key.level not in ancestors:
+            return f"its {key.level} was not read yet, or cannot be read with this key"
+    for level, above in ancestors.items():
+        if above.presence is Presence.HIDDEN:
+            return f"its {level} cannot be read with this key"
+    hidden = sum(member.presence is Presence.HIDDEN for member in members)
+    return f"{hidden} of what lies below it cannot be read with this key" if hidden else ""
 
 
 def with_children(node: Node, members: Sequence[Node]) -> dict[str, Any]:
@@ -104,7 +127,7 @@ def with_children(node: Node, members: Sequence[Node]) -> dict[str, Any]:
 def _parent_key(node: Node) -> NodeKey | None:
     if node.level is Level.FILE:
         reference = node.doc.get("parent_ref")
-        if isinstance(reference, Mapping) and reference.get("type") in set(map(str, CONTAINERS)):
+        if isinstance(reference, Mapping) and str(reference.get("type")) in set(map(str, CONTAINERS)):
             return NodeKey(node.key.site, Level(reference["type"]), str(reference.get("id")))
         return None
     upper = HIERARCHY[HIERARCHY.index(node.level) - 1]

@@ -137,8 +137,9 @@ def _node(
 ) -> Node:
     if not trust.tags:
         doc.pop("tags", None)  # a hidden list reads []: unknown must not look like none
-    elif not isinstance(doc.get("tags"), list):
-        doc["tags"] = []  # unset attributes may be absent or null
+    else:  # unset attributes may be absent or null
+        tags = doc.get("tags")
+        doc["tags"] = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
     informed = level in _INFORMED
     if informed and not trust.info:
         doc.pop("info", None)

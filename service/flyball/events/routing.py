@@ -88,18 +88,18 @@ class Router:
         if self._too_old(rule, change) and level not in above(each):
             return
         across = self._sideways[rule.id]
-        if across is not None and level in below(across):
-            for ident in _ids_at(change, across):
-                yield Look(rule.id, site, across, ident, each, fits=self._globs[rule.id])
-        elif level is each:
+        around = _ids_at(change, across) if across is not None and level in below(across) else []
+        fits, since = self._globs[rule.id], self._since[rule.id] if change.before is None else None
+        for ident in around:
+            yield Look(rule.id, site, across or each, ident, each, fits=fits, since=since)
+        if level is each:
             if self._may_fit(rule, change):
                 yield Look(rule.id, site, each, node.id, each)
-        elif level in below(each):
+        elif level in below(each) and not around:
             for ident in _ids_at(change, each):
                 yield Look(rule.id, site, each, ident, each)
-        elif level in above(each) and self._reads_difference(rule, change):
-            since = self._since[rule.id] if change.before is None else None
-            yield Look(rule.id, site, level, node.id, each, fits=self._globs[rule.id], since=since)
+        elif level in above(each) and not around and self._reads_difference(rule, change):
+            yield Look(rule.id, site, level, node.id, each, fits=fits, since=since)
 
     def _job_looks(self, rule: Rule, change: Change) -> Iterator[Look]:
         """A job reached a state that the rule waits for."""

@@ -173,6 +173,11 @@ def _hold(connection: Connection, row: Any, hold: Hold) -> None:
 
 
 def _cancel(connection: Connection, row: Any, effect: Effect, present: Present, now: datetime) -> None:
+    if effect.kind == LAUNCH and "relaunch" in effect.params:
+        # A launch whose failed job was to be run again: it was carried out, and stays so.
+        done = {"state": str(EffectState.DONE), "due": None, "held_for": None, "error": None}
+        connection.execute(update(effects).where(effects.c.id == row.id).values(**done))
+        return
     values: dict[str, Any] = {"state": str(EffectState.CANCELLED), "updated": micros(now), "due": None}
     values |= {"error": NOT_WANTED, "held_for": None, "single": None}  # it may be wished for again
     connection.execute(update(effects).where(effects.c.id == row.id).values(**values))

@@ -102,8 +102,8 @@ class Gate:
 
     def _over_cap(self, row: Any) -> Hold | None:
         caps = self._caps.get(row.rule)
-        if row.kind != LAUNCH or row.unclear or caps is None:
-            return None
+        if row.kind != LAUNCH or row.unclear or row.launched is not None or caps is None:
+            return None  # what was launched already, and is cleared up or run again, is counted as it is
         if caps.running is None and caps.per_day is None and caps.canary is None:
             return None
         count = self._counts.get(row.rule)

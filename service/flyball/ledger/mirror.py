@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from flyball.ledger.codec import node_row, row_node, unpack
 from flyball.ledger.tables import nodes
-from flyball.model.levels import HIERARCHY, Level, below
+from flyball.model.levels import CONTAINERS, HIERARCHY, Level, below
 from flyball.model.node import Node, NodeKey, Presence
 
 CHUNK = 400  # keys a query; well below both databases' limit of bound values
@@ -128,6 +128,17 @@ def known_ids(connection: Connection, site: str, level: Level, ids: Sequence[str
     return found
 
 
+def has_some(connection: Connection, site: str, level: Level, *, right_below: Level | None = None) -> bool:
+    """Whether there is any present node of a level; with `right_below`, one that hangs on a container of that level."""
+    query = select(nodes.c.id).where(
+        nodes.c.site == site, nodes.c.level == str(level), nodes.c.presence == str(Presence.PRESENT)
+    )
+    if right_below is not None:
+        query = query.where(nodes.c[str(right_below)].is_not(None))
+        query = query.where(*(nodes.c[str(lower)].is_(None) for lower in below(right_below) if lower in CONTAINERS))
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def subtree(connection: Connection, site: str, level: Level, ids: Sequence[str]) -> dict[str, list[Node]]:
     """Present and hidden nodes below each container (hierarchy levels only), by the container's id."""
     found: dict[str, list[Node]] = {}
@@ -198,13 +209,13 @@ def everything(connection: Connection, site: str, level: Level) -> Iterator[Node
         yield row_node(row)
 
 
+_ABOVE = tuple((level, str(level)) for level in HIERARCHY[:-1])
+
+
 def ancestor_keys(node: Node) -> list[NodeKey]:
     """Keys of a node's ancestors, from the top."""
-    return [
-        NodeKey(node.key.site, level, node.parents[str(level)])
-        for level in HIERARCHY[:-1]
-        if level is not node.level and node.parents.get(str(level))
-    ]
+    parents, own, site = node.parents, node.level, node.key.site
+    return [NodeKey(site, level, parents[name]) for level, name in _ABOVE if parents.get(name) and level is not own]
 
 
 def patch_tags(

@@ -17,6 +17,7 @@ from flyball.ledger.absorbing import absorb, mark_presence
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.echoes import echoes
 from flyball.ledger.looking import Look, Owed, owe, owe_all
+from flyball.ledger.marking import note_removed
 from flyball.ledger.mirror import Change, upsert
 from flyball.ledger.tables import cursors, events, facts
 from flyball.model.levels import Level
@@ -103,6 +104,7 @@ def notice(
     own = echoes(connection, changes)
     changes = [replace(change, own=True) if change.node.key in own else change for change in changes]
     news = [change for change in changes if not (change.own or change.learned)]
+    note_removed(connection, news, now)
     led = store_events(connection, [_seen(change) for change in news], source=source, now=now)
     owed: list[Owed] = [(look, led.get(_about(change.node))) for change in changes for look in route(change)]
     asked = owe_all(connection, owed, now=now)

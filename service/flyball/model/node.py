@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from flyball.model.levels import Level
 
@@ -19,9 +19,11 @@ class Presence(StrEnum):
     HIDDEN = "hidden"  # 403 on its own GET, or below a parent that cannot be read
 
 
-@dataclass(frozen=True, slots=True)
-class NodeKey:
-    """What identifies a node everywhere in the program: the site's configured name, the level, the id."""
+class NodeKey(NamedTuple):
+    """What identifies a node everywhere in the program: the site's configured name, the level, the id.
+
+    A tuple, since every decision looks up some dozen of them.
+    """
 
     site: str
     level: Level

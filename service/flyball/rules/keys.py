@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from typing import Any
 import orjson
 
 PREFIX = "fb-"
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PLACES = range(125, -1, -5)  # of 26 digits of 5 bits
 DEEPEST = 100  # levels of nesting that count
 _ORDERED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 NOT_READ = frozenset({"modified", "revision"})  # book-keeping of the site: no rule looks at them
@@ -22,8 +23,8 @@ def once_key(*parts: Any) -> str:
     Args:
         parts: JSON values; their order counts, the order of keys in maps does not.
     """
-    digest = hashlib.sha256(_canonical(parts).encode()).digest()
-    return PREFIX + base64.b32encode(digest).decode().lower()[:26]
+    number = int.from_bytes(hashlib.sha256(_canonical(parts).encode()).digest()[:17], "big") >> 6
+    return PREFIX + "".join([_BASE32[number >> place & 31] for place in _PLACES])
 
 
 def suffix(key: str) -> str:
@@ -62,11 +63,14 @@ def _canonical(value: Any) -> str:
 
 
 def _written(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_text)
+    return _ENCODER.encode(value)
 
 
 def _text(value: Any) -> Any:
     return sorted(value, key=str) if isinstance(value, set | frozenset) else str(value)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_text)
 
 
 def _plain(value: Any, depth: int = 0) -> Any:

@@ -300,6 +300,7 @@ rules:
           once: inputs
           depends: [len(t1)]
           unless_ran: true
+          relaunch_failed: 1
           priority: low
 """,
     ),

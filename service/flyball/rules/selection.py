@@ -156,7 +156,8 @@ def _fill_lists(nodes: Sequence[Node], documents: Mapping[tuple[Level, str], dic
         made = documents.get((node.level, node.id), {})
         if node.level is Level.FILE:
             reference = made.get("parent_ref")
-            parent: Any = (reference.get("type"), reference.get("id")) if isinstance(reference, Mapping) else None
+            known = reference if isinstance(reference, Mapping) else {}
+            parent: Any = (str(known.get("type")), str(known.get("id")))
         else:
             upper = above(node.level)[-1]
             parent = (upper, node.parents.get(upper))

@@ -21,6 +21,7 @@ from flyball.clients.flywheel.client import FlywheelClient
 from flyball.clients.flywheel.filters import since as since_time
 from flyball.clients.flywheel.filters import where
 from flyball.events.nodes import parse_time
+from flyball.ledger.mirror import has_some
 from flyball.ledger.noticing import Route, load_cursor, load_fact, save_cursor, save_fact
 from flyball.model.errors import SiteError
 from flyball.model.levels import HIERARCHY, Level
@@ -83,6 +84,7 @@ class Poller:
         self.taking = Taking(site, client, store, clock, route)
         self.uncut = 0  # the longest page that was seen to be the whole answer
         self._remembered = 0
+        self._contradicted: set[str] = set()  # streams whose empty answers are wrong
         self._windows: dict[str, Window] = {}
         self.stamps = ClockEstimate()
         self._rounds_begun: dict[str, datetime] = {}
@@ -182,6 +184,11 @@ class Poller:
                 break
             since, limit, before = last, min(page.limit * 4, self.client.effective_limit()), page
         window.ended(asked, begun, done.newest or EPOCH, self.clock.monotonic())
+        if done.rows:
+            self._contradicted.discard(stream.name)
+        elif asked <= begun and stream.name not in self._contradicted:
+            await self._doubt(stream, asked, done)
+        done.blind = stream.name in self._contradicted
         since_then, self._rounds_begun[stream.name] = self._rounds_begun.get(stream.name), started
         if since_then is not None and done.changes and freshest > begun > EPOCH and stream.field == "modified":
             # this round brought it and the one before did not
@@ -207,6 +214,26 @@ class Poller:
                 continue  # one ill list must not keep the others from being read
             times += [time for row in rows if (time := parse_time(row.get("modified"))) is not None]
         return max(times, default=None)
+
+    async def _doubt(self, stream: Stream, asked: datetime, done: Round) -> None:
+        """Nothing came, although the row at the cursor should have: it was deleted, or the site does not understand.
+
+        (The wrong spelling, or a field that cannot be asked for, answers 200 with nothing.)
+        """
+        if asked <= EPOCH and not await self._has_some(stream):
+            return  # nothing was ever seen of it
+        done.requests += 1
+        newest = await self._newest(stream)
+        if newest is not None and newest >= asked:
+            self._contradicted.add(stream.name)
+            log.warning("site.hides_changes", site=self.site, stream=stream.name)
+
+    async def _has_some(self, stream: Stream) -> bool:
+        """Whether the mirror has something that the stream should know of."""
+        holder = stream.level if stream.brings is not stream.level else None
+        return await self.store.read(
+            lambda connection: has_some(connection, self.site, stream.brings, right_below=holder)
+        )
 
     async def _ask(self, stream: Stream, since: datetime, limit: int, done: Round) -> Page:
         """A page of what changed since; in smaller pieces, and at last without info, where it would be too large."""

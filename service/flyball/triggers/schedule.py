@@ -20,7 +20,13 @@ from apscheduler.triggers.interval import IntervalTrigger
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=366))  # how far to look for `latest`
-_FIELDS = 5
+_SPANS = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
+    ("month", 1, 12, _MONTHS),
+    ("weekday", 0, 7, _WEEKDAYS),
+)
 
 
 class Timer(Protocol):
@@ -114,38 +120,36 @@ def crontab(text: str, zone: str = "UTC") -> Crontab:
         ValueError: what is wrong with the text or the zone.
     """
     fields = text.lower().split()
-    if len(fields) != _FIELDS:
+    if len(fields) != len(_SPANS):
         raise ValueError(f"{text!r} has {len(fields)} fields; a schedule has five: minute hour day month weekday")
-    minute, hour, day, month, weekday = fields
-    month = ",".join(_numbers(part, _MONTHS, 1) for part in month.split(","))
-    days = ",".join(_weekdays(part) for part in weekday.split(","))
+    minute, hour, day, month, weekday = (_spelled_out(field, *span) for field, span in zip(fields, _SPANS, strict=True))
+    week = ",".join(dict.fromkeys(_WEEKDAYS[int(one) % 7] for one in weekday.split(","))) if weekday != "*" else "*"
     plain = {"minute": minute, "hour": hour, "month": month, "timezone": UTC}
     # Crontab is content with either day field, unless one of them begins with a star.
-    if day.startswith("*") or weekday.startswith("*"):
-        trigger: Any = CronTrigger(day=day, day_of_week=days, **plain)
+    if fields[2].startswith("*") or fields[4].startswith("*"):
+        trigger: Any = CronTrigger(day=day, day_of_week=week, **plain)
     else:
-        trigger = OrTrigger([CronTrigger(day=day, **plain), CronTrigger(day_of_week=days, **plain)])
-    return Crontab(trigger, ZoneInfo(zone), hourly=hour.startswith("*"))
+        trigger = OrTrigger([CronTrigger(day=day, **plain), CronTrigger(day_of_week=week, **plain)])
+    return Crontab(trigger, ZoneInfo(zone), hourly=fields[1].startswith("*"))
 
 
-def _numbers(part: str, names: tuple[str, ...], first: int) -> str:
-    """One part of a field with its names as numbers: `jan-mar/2` is `1-3/2`."""
-    span, slash, step = part.partition("/")
-    ends = [str(names.index(end) + first) if end in names else end for end in span.split("-")]
-    return "-".join(ends) + slash + step
-
-
-def _weekdays(part: str) -> str:
-    """One part of the weekday field as names: `0` and `7` are Sunday, `5-7` and `sun-tue/2` are spelled out."""
-    span, slash, step = _numbers(part, _WEEKDAYS, 0).partition("/")
-    if span == "*" and not slash:
-        return "*"
-    begin, dash, end = ("0", "-", "6") if span == "*" else span.partition("-")
-    if not (begin.isdigit() and (end.isdigit() or not dash) and (step.isdigit() or not slash)):
-        raise ValueError(f"weekday {part!r}: weekdays are 0 to 7 (0 and 7 are Sunday) or sun to sat")
-    start = int(begin)
-    stop = int(end) if dash else (6 if slash else start)
-    if not (0 <= start <= 7 and 0 <= stop <= 7) or (slash and int(step) < 1):
-        raise ValueError(f"weekday {part!r}: weekdays are 0 to 7 (0 and 7 are Sunday) or sun to sat")
-    numbers = range(start, stop + 1 if stop >= start else stop + 8)
-    return ",".join(dict.fromkeys(_WEEKDAYS[number % 7] for number in numbers[:: int(step or 1)]))
+def _spelled_out(field: str, name: str, low: int, high: int, names: tuple[str, ...]) -> str:
+    """A field as a list of numbers: APScheduler refuses steps that are larger than their range, and some ranges."""
+    if field == "*":
+        return field
+    found: set[int] = set()
+    end_of_week = 6 if name == "weekday" else high  # 7 is Sunday again
+    for part in field.split(","):
+        span, slash, step = part.partition("/")
+        first, dash, last = (str(low), "-", str(end_of_week)) if span == "*" else span.partition("-")
+        ends = [str(names.index(end) + low) if end in names else end for end in (first, last) if end]
+        numbers = [int(end) for end in (*ends, *([step] if slash else [])) if end.isdigit()]
+        if len(numbers) != 1 + bool(dash) + bool(slash):
+            raise ValueError(f"the {name} {part!r} makes no sense; write *, a number, a-b, or these with /step")
+        begin, stop = numbers[0], numbers[1] if dash else (end_of_week if slash else numbers[0])
+        wraps = name == "weekday" and stop < begin  # 6-1: Saturday to Monday
+        inside = low <= begin <= high and low <= stop <= high
+        if not inside or (stop < begin and not wraps) or numbers[-1] < bool(slash):
+            raise ValueError(f"the {name} {part!r} is out of range; it goes from {low} to {high}")
+        found |= set(range(begin, stop + (8 if wraps else 1), numbers[-1] if slash else 1))
+    return ",".join(map(str, sorted(found)))

@@ -20,7 +20,7 @@ from flyball.ledger.noticing import Noticed, Route, load_cursor, notice
 from flyball.model.levels import CONTAINERS, Level
 from flyball.model.node import Node, NodeKey, Presence
 from flyball.model.ports import Clock, Store
-from flyball.triggers.needs import Needs
+from flyball.triggers.needs import ORDER, Needs
 from flyball.triggers.presence import Asked, Roll
 from flyball.triggers.projects import Projects
 from flyball.triggers.reading import Reading, Row, project_of
@@ -61,13 +61,17 @@ class Taking:
         store: the ledger.
         clock: the time.
         route: which looks a change asks for.
-        changed: called after each page that brought something, with its level.
+
+    Attributes:
+        coming: called with level and source before something is stored, which may be new.
+        changed: called likewise after a page that brought something.
     """
 
     def __init__(self, site: str, client: FlywheelClient, store: Store, clock: Clock, route: Route) -> None:
         self.site = site
         self.route = route
         self.projects = Projects()
+        self.coming: Callable[[Level, str], None] = lambda _level, _source: None
         self.changed: Callable[[Level, str], None] = lambda _level, _source: None
         self.reading = Reading(site, client, store)
         self.roll = Roll(site, client, store)
@@ -124,6 +128,9 @@ class Taking:
         """Store nodes, and what was found lost."""
         if not asked.lost and await self._has_all(nodes, cursor):
             return Noticed(0, 0)
+        levels = {node.level for node in nodes} | {key.level for key, _ in asked.lost}
+        if levels:  # told before: whoever finds the looks that follow must know what has to be read first
+            self.coming(min(levels, key=ORDER.index), source)
         now, route = self._clock.now(), self.route
         jobs = [node.doc for node in nodes if node.level is Level.JOB]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -15,6 +16,7 @@ from flyball.triggers.freshness import Freshness
 from flyball.triggers.listing import Listing
 from flyball.triggers.needs import Needs
 from flyball.triggers.poller import Poller, Round
+from flyball.triggers.presence import Asked
 from flyball.triggers.rounds import Rounds
 from flyball.triggers.schedule import interval
 from flyball.triggers.silent import SilentJobs
@@ -65,7 +67,8 @@ class Watch:
             poller, self._fresh, every.total_seconds(), trouble=self._trouble, refused=self._canary.refused
         )
         self._wake = asyncio.Event()
-        poller.taking.changed = self._noticed
+        poller.taking.coming = self._coming
+        poller.taking.changed = lambda _level, _source: self._changed()
 
     @property
     def site(self) -> str:
@@ -144,6 +147,18 @@ class Watch:
         weather.last_poll = self.poller.clock.now()
         return True
 
+    async def take_in(self, level: Level, row: Mapping[str, Any]) -> int:
+        """Store an object that was read singly just now (a hook named it); how many nodes were not as before.
+
+        If something of it is new, rules that look below it wait for the next round, which begins at once.
+        """
+        taking = self.poller.taking
+        nodes = taking.reading.whole(level, row, self.needs)
+        noticed = await taking.store(nodes, Asked(), source="webhook", sure=True)
+        if noticed.changes:
+            self._changed()
+        return noticed.changes
+
     async def sweep_if_due(self) -> None:
         """Go through every level whose last sweep is too long ago."""
         every = min(self.sweep_every, BLIND_SWEEP) if self._rounds.blind else self.sweep_every
@@ -157,13 +172,15 @@ class Watch:
 
     # --- what happens
 
-    def _noticed(self, level: Level, source: str) -> None:
-        """A page brought something: what lies below has to be read before anything is decided on it."""
+    def _coming(self, level: Level, source: str) -> None:
+        """Something may be new: what lies below has to be read before anything is decided on it."""
         if source == "poll":
             self._fresh.rounds.brought(level, self._rounds.to_come)
         elif source == "sweep":
             self._fresh.sweeps.brought(level, self._listing.sweeping)
-        self._changed()
+        elif source == "webhook":
+            self._fresh.rounds.brought(level, self.needs.streams)
+            self.poll_now()
 
     def _trouble(self, name: str, error: SiteError) -> None:
         self.weather.troubles[name] = advice_on(error, self.site, self._advice)

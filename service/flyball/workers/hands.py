@@ -55,6 +55,10 @@ class SiteHands:
         """Run a utility gear."""
         return await self._client.add_job(body)
 
+    async def retry_job(self, ident: str) -> str:
+        """Run a failed job again."""
+        return await self._client.retry_job(ident)
+
     async def analyses_of(self, level: str, ident: str, *, fresh: bool = False) -> list[dict[str, Any]]:
         """The analyses on a container, with their jobs and these with their config (it is compared, not kept)."""
         return await self._client.analyses_of(level, ident, fresh=fresh, with_config=True)

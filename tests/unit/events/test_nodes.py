@@ -67,8 +67,9 @@ def test_what_lists_hide_is_unknown_and_not_none() -> None:
 
 def test_what_is_unset_is_empty() -> None:
     """Absent and null both mean none, where the answer is trusted."""
-    for missing in ({"tags": None, "info": None}, {"tags": "x"}):
-        assert nodes(**missing)[0].doc["tags"] == []
+    assert nodes(tags=None, info=None)[0].doc["tags"] == []
+    assert nodes(tags="x")[0].doc["tags"] == []
+    assert nodes(tags=["a", 3, None])[0].doc["tags"] == ["a"]
     assert nodes(info=None)[0].doc["info"] == {}
     job = nodes(Level.JOB, id="j", state="running", tags=None)[0]
     assert job.doc["tags"] == []
@@ -85,7 +86,12 @@ def test_a_joined_subject_does_not_change_its_sessions() -> None:
 
 def test_a_job_keeps_no_config_and_no_heartbeat() -> None:
     """Licences stand in a gear's config; `profile` and `modified` move while it runs."""
-    row = {"id": "j", "state": "running", "config": {"config": {"license": "secret"}}, "gear_info": {"name": "mriqc"}}
+    row: dict[str, Any] = {
+        "id": "j",
+        "state": "running",
+        "config": {"config": {"license": "secret"}},
+        "gear_info": {"name": "mriqc"},
+    }
     first = nodes(Level.JOB, **row, profile={"elapsed": 1})[0]
     second = nodes(Level.JOB, **row, profile={"elapsed": 2}, modified="2026-11-02T10:09:00+00:00")[0]
     assert "config" not in first.doc
@@ -99,13 +105,18 @@ def test_an_analysis_keeps_its_files_and_the_id_of_its_job() -> None:
     assert analysis.doc["job"] == "j1"
     assert len(analysis.doc["files"]) == 2
     assert analysis.parents["session"] == "e9"
-    output = {"name": "out.zip", "file_id": "f9", "parent_ref": {"type": "analysis", "id": ID}}
+    output: dict[str, Any] = {"name": "out.zip", "file_id": "f9", "parent_ref": {"type": "analysis", "id": ID}}
     assert nodes(Level.FILE, **output) == []
 
 
 def test_a_deleted_file_is_gone() -> None:
     """Some lists show it with the time of its end."""
-    row = {"name": "a", "file_id": "f", "parent_ref": {"type": "session", "id": ID}, "deleted": "2026-11-02T10:00:00Z"}
+    row: dict[str, Any] = {
+        "name": "a",
+        "file_id": "f",
+        "parent_ref": {"type": "session", "id": ID},
+        "deleted": "2026-11-02T10:00:00Z",
+    }
     assert nodes(Level.FILE, **row)[0].presence is Presence.GONE
 
 

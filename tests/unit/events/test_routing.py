@@ -26,7 +26,9 @@ def router(text: str, **first_seen: datetime) -> Router:
 
 
 def _entries(text: str) -> list[tuple[str, str]]:
-    return [(name.strip(), rest.strip()) for name, _, rest in (line.partition(":") for line in text.split("\n")) if rest]
+    return [
+        (name.strip(), rest.strip()) for name, _, rest in (line.partition(":") for line in text.split("\n")) if rest
+    ]
 
 
 def looks(made: Router, change: Change) -> set[tuple[str, str, str]]:
@@ -82,14 +84,17 @@ def test_an_ancestor_whose_field_a_rule_reads() -> None:
 def test_siblings() -> None:
     """A file rule that reads `acquisition.files` looks at all files of the acquisition, old place and new."""
     made = router("among: file, if: len(acquisition.files) > 1\nalone: file")
-    assert looks(made, Change(FILE, None)) == {("among", "acquisition", "a1"), ("alone", "file", "f1")}
+    both = {("among", "file", "f1"), ("alone", "file", "f1")}
+    assert looks(made, Change(FILE, None)) == {("among", "acquisition", "a1"), *both}
     there = {**FILE.parents, "acquisition": "a2"}
     moved = Change(node("file", "f1", parents=there, name="x.nii.gz"), FILE)
     assert looks(made, moved) == {
         ("among", "acquisition", "a1"),
         ("among", "acquisition", "a2"),
-        ("alone", "file", "f1"),
+        *both,
     }
+    on_subject = node("file", "f2", name="y", parents={"group": "scien", "project": "p1", "subject": "s1"})
+    assert looks(made, Change(on_subject, None)) == {("among", "file", "f2"), ("alone", "file", "f2")}
 
 
 def test_a_move_is_looked_at_from_both_ends() -> None:

@@ -11,6 +11,7 @@ import pytest
 from fakes.bench import Bench, node
 from flyball.ledger.marking import note_removed
 from flyball.ledger.mirror import Change
+from flyball.ledger.noticing import notice
 from flyball.model.node import Node
 
 RULES = """
@@ -65,3 +66,12 @@ def test_what_tells_nothing(bench: Bench, before: Node | None, after: Node, more
     """First sight, lists that hide tags, our own writes, tags of no rule."""
     assert note(bench, before, after, **more) == 0
     assert bench.marks() == {LOW: "ours"}
+
+
+def test_a_poll_that_shows_it_notes_it(bench: Bench) -> None:
+    """With the page, in the same transaction."""
+    gone = replace(shown(), revision=2)
+    bench.ledger.do(
+        lambda one: notice(one, [gone], route=lambda change: [], source="poll", now=bench.clock.now(), sure=True)
+    )
+    assert bench.marks() == {LOW: "removed"}

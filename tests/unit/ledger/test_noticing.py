@@ -55,8 +55,15 @@ def kinds(connection: Connection) -> list[tuple[str, str]]:
 
 def effect(connection: Connection, tag: str, state: str, ident: str = "a1") -> None:
     """A tag effect on record."""
-    row = {column.name: None for column in effects.c if column.name != "id"}
-    fixed = {"site": SITE, "rule": "r", "rule_version": "1", "level": "acquisition", "target": ident, "path": ""}
+    row: dict[str, Any] = {column.name: None for column in effects.c if column.name != "id"}
+    fixed: dict[str, Any] = {
+        "site": SITE,
+        "rule": "r",
+        "rule_version": "1",
+        "level": "acquisition",
+        "target": ident,
+        "path": "",
+    }
     text = dict.fromkeys(("once_key", "slot", "summary"), "x")
     numbers = dict.fromkeys(
         (c.name for c in effects.c if not c.nullable and c.type.python_type in (int, bool) and c.name != "id"), 0
@@ -103,10 +110,15 @@ def test_a_tag_that_is_being_written_is_no_news(connection: Connection, state: s
     notice(connection, [first], route=lambda _: [], source="poll", now=START)
     effect(connection, "LOW", state)
     heard: list[Change] = []
+
+    def hear(change: Change) -> list[Look]:
+        heard.append(change)
+        return []
+
     notice(
         connection,
         [later(first, 1, tags=["LOW"])],
-        route=lambda change: heard.append(change) or [],
+        route=hear,
         source="poll",
         now=START,
     )
