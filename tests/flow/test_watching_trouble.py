@@ -10,6 +10,7 @@ import pytest
 
 from flow.watched import COMPLETE, DIALECTS, QA, Watched, watched
 from flyball.clients.exchange import Request, Response
+from flyball.clients.transport import Timeouts
 from flyball.model.errors import Refused
 from flyball.sandbox.metadata import modify
 
@@ -95,6 +96,8 @@ async def test_one_stream_is_ill(kind: str) -> None:
     """The others are polled on, within their time; the ill one is tried less and less often."""
     async with watched(COMPLETE + ANALYSES.replace("rules:\n", "")) as lab:
         fault = lab.sandbox.faults.add(kind, path="^/analyses", status=500)
+        transport: Any = lab.client.transport
+        transport._timeouts = Timeouts(1.0, 1.0, 1.0)
         for number in range(6):
             lab.session(f"s{number}", ("T1w", "T2w"))
             await lab.settle()

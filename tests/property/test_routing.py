@@ -41,7 +41,7 @@ RULES = rules_of(
     )
 )
 ENGINE = create_engine("sqlite://")
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LEVELS = ("subject", "session", "acquisition", "file")
 steps = st.lists(
     st.tuples(st.sampled_from(LEVELS), st.integers(0, 2), st.integers(0, 2), st.sampled_from(["l0", "l1", "other"])),

@@ -204,7 +204,7 @@ def test_other_sites() -> None:
     """A rule is about one site."""
     made = router("here: session")
     elsewhere = node("session", "e1")
-    foreign = replace(elsewhere, key=replace(elsewhere.key, site="other"))
+    foreign = replace(elsewhere, key=elsewhere.key._replace(site="other"))
     assert looks(made, Change(foreign, None)) == set()
     assert looks(made, Change(elsewhere, None)) == {("here", "session", "e1")}
     assert elsewhere.key.site == SITE
