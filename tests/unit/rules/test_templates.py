@@ -137,13 +137,13 @@ def test_what_is_rendered(text: str, expected: str) -> None:
 )
 def test_refused(text: str, message: str, line: int) -> None:
     """Calls, arithmetic, blocks and ways to Python's inside are refused with the line and a remedy."""
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(TemplateError) as caught:
         compile_template(text, names=NAMES)
     assert caught.value.message.startswith(message)
     assert caught.value.line == line
     assert isinstance(caught.value, ConfigError)
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 @pytest.mark.parametrize(
@@ -241,11 +241,11 @@ HOSTILE: dict[str, Any] = {
 def test_hostile_templates_and_values_end_in_time(text: str) -> None:
     """Loops, filters and odd values give a text of bounded length within a second and 100 MB, and never raise."""
     template = compile_template(text, names=HOSTILE)
-    start = time.perf_counter()
+    start = time.thread_time()
     tracemalloc.start()
     out = template.render(HOSTILE)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
     assert peak < 100e6
     assert len(out) <= OUTPUT

@@ -52,10 +52,10 @@ MEGABYTES = 100
 )
 def test_refused_at_once(source: str) -> None:
     """Powers, deep nesting, endless chains and ways to Python's inside never get past compiling."""
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(ExpressionError):
         compile_expression(source, names={"file", "a", "t"})
-    assert time.perf_counter() - start < SECOND / 4
+    assert time.thread_time() - start < SECOND / 4
 
 
 NUMBERS = list(range(1000))
@@ -112,9 +112,9 @@ def test_stopped_in_time(name: str, explained: bool) -> None:
         below=lambda _level: ({"file": {"name": str(k)}} for k in range(10**9)),
     )
     expression = compile_expression(CASES[name], names=names, functions=["qc"])
-    start = time.perf_counter()
+    start = time.thread_time()
     result = expression.explain(context).value if explained else expression.test(context)
-    assert time.perf_counter() - start < SECOND
+    assert time.thread_time() - start < SECOND
     assert result is True or result is False or isinstance(result, Unknown)
     if explained:
         return
