@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from collections.abc import Callable
 
+import structlog
 from rich.console import Console
 
 from bench import effects, memory, polls, qc, reaction, rules
@@ -37,6 +39,7 @@ def main() -> None:
         parser.error(f"there is no case {unknown[0]!r}; there are {', '.join(CASES)}")
     if given.size is not None and len(given.cases) != 1:
         parser.error("--size goes with one case")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     console = Console(highlight=False)
     console.print(machine(), style="dim")
     for name in given.cases or CASES:

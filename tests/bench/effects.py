@@ -6,7 +6,7 @@ from bench.lab import SEEN, lab
 from bench.processes import SiteProcess, folder, measured, once, site
 from bench.result import Options, Result, held, short
 
-EFFECTS = 4000
+EFFECTS = 3000
 AIMS = {0: 0.5, 40: 0.9}
 
 

@@ -8,7 +8,7 @@ from bench.result import Options, Result, held, percentile, short
 from support.process import DaemonProgram
 
 SESSIONS = 250
-CHANGES = 150
+CHANGES = 100
 POLL = 0.5  # seconds
 APART = 0.137  # seconds between changes: no multiple of the poll, so that they fall anywhere in it
 

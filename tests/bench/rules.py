@@ -67,7 +67,10 @@ def document() -> Document:
         "parent_ref": {"type": "acquisition", "id": ident["acquisition"]},
         "parents": parents,
         **stamps,
-        "info": iqms(Dice.of("bench", 1), "T2*"),
+        "info": {
+            **iqms(Dice.of("bench", 1), "T2*"),
+            "BIDS": {f"field_{number}": f"value {number}" for number in range(32)},
+        },
     }
     node = next(iter(nodes_of("main", Level.FILE, file, SINGLE)))
     ancestors = {

@@ -9,7 +9,7 @@ commands, one JSON object a line, and answers each with one:
     {"do": "spoil", "count": N, "every": S}  makes N good scans poor, one after another; `{"seconds": [...]}` from
                                              each change until its tag is there
     {"do": "clear"}                          forgets the requests counted
-    {"do": "requests"}                       {"total", "by_method"}
+    {"do": "requests"}                       {"total", "by_method", "first", "last"}, and when these came
 
 Times are seconds of the monotonic clock, which all processes of one machine share.
 """
@@ -41,21 +41,25 @@ Doc = dict[str, Any]
 
 
 class Timed(Requests):
-    """Requests, and when tags were written."""
+    """Requests, and when they were answered; also the tag writes alone."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.first = self.latest = 0.0
         self.written: list[float] = []
 
     def note(self, received: Received) -> None:
         """Count a request in."""
         super().note(received)
+        self.latest = time.monotonic()
+        self.first = self.first or self.latest
         if received.method == "POST" and received.path.endswith("/tags"):
-            self.written.append(time.monotonic())
+            self.written.append(self.latest)
 
     def clear(self) -> None:
         """Start counting anew."""
         super().clear()
+        self.first = self.latest = 0.0
         self.written.clear()
 
 
@@ -122,7 +126,9 @@ class Control:
                 times = self._counted.written
                 return {"count": len(times), "first": times[0] if times else 0.0, "last": times[-1] if times else 0.0}
             case "requests":
-                return {"total": self._counted.total, "by_method": dict(self._counted.by_method)}
+                counted = self._counted
+                when = {"first": counted.first, "last": counted.latest}
+                return {"total": counted.total, "by_method": dict(counted.by_method), **when}
             case "clear":
                 self._counted.clear()
                 return {}

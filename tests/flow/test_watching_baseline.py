@@ -138,6 +138,7 @@ async def test_a_session_that_a_hook_names_before_the_polls_saw_it() -> None:
         assert (await lab.verdicts())["scien/tome/sub-01/hooked"] == "yes"
         assert await lab.planned() == []
         assert await lab.watch.take_in(Level.SESSION, row) == 0
+        assert await lab.watch.take_in(Level.SESSION, {**row, "label": "renamed", "revision": 9}) == 1
         assert lab.watch.ready_for({Level.ACQUISITION})
 
 

@@ -91,11 +91,14 @@ async def test_a_wrong_key() -> None:
         assert await lab.ids("session") == set()
 
 
-@pytest.mark.parametrize("kind", ["status", "truncate", "hang"])
-async def test_one_stream_is_ill(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("status", {"status": 500}), ("status", {"status": 503, "html": True}), ("truncate", {}), ("hang", {})],
+)
+async def test_one_stream_is_ill(kind: str, more: dict[str, Any]) -> None:
     """The others are polled on, within their time; the ill one is tried less and less often."""
     async with watched(COMPLETE + ANALYSES.replace("rules:\n", "")) as lab:
-        fault = lab.sandbox.faults.add(kind, path="^/analyses", status=500)
+        fault = lab.sandbox.faults.add(kind, path="^/analyses", **more)
         transport: Any = lab.client.transport
         transport._timeouts = Timeouts(1.0, 1.0, 1.0)
         for number in range(6):

@@ -22,7 +22,7 @@ import flyball
 
 Found = TypeVar("Found")
 SOURCE = Path(flyball.__file__).parents[1]
-START = 60.0  # seconds in which a program must say that it listens, on a machine that is busy with other tests
+START = 30.0  # seconds in which a program must say that it listens, on a machine that is busy with other tests
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,10 @@ def load_claims(connection: Connection, book: Book, owners: Iterable[Owner]) -> 
                 book.remember(row_claim(row))
 
 
-def load_subjects(connection: Connection, book: Book, subjects: Iterable[Subject], *, presence: bool = True) -> None:
-    """Add all claims on some tags, whose they are, and, unless it is known, whether they are on their containers."""
+def load_subjects(connection: Connection, book: Book, subjects: Iterable[Subject], *, bare: bool = False) -> None:
+    """Add all claims on some tags, and whose they are; unless `bare`, also whether they are on their containers now,
+    and whether someone is about to set them.
+    """
     wanted = sorted(set(subjects))
     by_site: dict[str, list[str]] = {}
     for site, subject in wanted:
@@ -81,8 +83,9 @@ def load_subjects(connection: Connection, book: Book, subjects: Iterable[Subject
                 book.remember(row_claim(row))
             for row in connection.execute(_MARKS_ON, asked):
                 book.marks[(site, row.subject)] = cast("Mark", row.owner)
-    if presence:
-        _load_presence(connection, book, wanted)
+    if bare:
+        return
+    _load_presence(connection, book, wanted)
     _load_tries(connection, book, [key for key in wanted if book.marks.get(key) == "trying"])
 
 

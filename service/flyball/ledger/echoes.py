@@ -49,6 +49,8 @@ def _written(change: Change) -> set[str] | None:
     before, node = change.before, change.node
     if before is None or node.presence is not Presence.PRESENT or before.presence is not Presence.PRESENT:
         return None
+    if node.info_known and before.info_known and node.content != before.content:
+        return None  # the quick way for most changes: labels, info and the like differ
     fields = {*before.doc, *node.doc} - NOT_READ
     differing = {name for name in fields if before.doc.get(name) != node.doc.get(name)}
     if not node.info_known:

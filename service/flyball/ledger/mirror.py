@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 
 from flyball.ledger.codec import node_row, row_node, unpack
 from flyball.ledger.tables import nodes
@@ -66,8 +66,11 @@ def inserting(connection: Connection, table: Any) -> Any:
 
 
 def _insert_of(database: str) -> Any:
-    dialect: Any = postgresql if database == "postgresql" else sqlite
-    return dialect.insert
+    if database == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - 2 MB that an embedded ledger does not need
+
+        return insert
+    return insert_on_sqlite
 
 
 def upsert(connection: Connection, table: Any, rows: list[dict[str, Any]], keys: tuple[str, ...]) -> None:

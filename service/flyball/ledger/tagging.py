@@ -51,7 +51,7 @@ def after_tags(connection: Connection, ended: Sequence[Ended], now: datetime, ro
         return
     changes = _patch(connection, done)
     book = Book()
-    load_subjects(connection, book, [_subject(one.effect) for one in done], presence=False)  # they say it themselves
+    load_subjects(connection, book, [_subject(one.effect) for one in done], bare=True)  # they say the rest themselves
     load_subjects(connection, book, [_subject(one.effect) for one in given_up])
     for one in done:
         _settle(connection, book, one, now)

@@ -56,7 +56,7 @@ class Listing:
         projects = self._poller.projects
         if not self._known:
             await self._know_projects(needs)
-            await self._poller.recall()
+            await self._poller.lengths.recall()
             self._known = True
         if not self._fitted or projects.shrunk:
             await self._fit(needs)

@@ -10,7 +10,7 @@ clock that was wrong for a while) must not hide what changes until then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,11 +22,12 @@ from flyball.clients.flywheel.filters import since as since_time
 from flyball.clients.flywheel.filters import where
 from flyball.events.nodes import parse_time
 from flyball.ledger.mirror import has_some
-from flyball.ledger.noticing import Route, load_cursor, load_fact, save_cursor, save_fact
+from flyball.ledger.noticing import Route, load_cursor, save_cursor
 from flyball.model.errors import SiteError
 from flyball.model.levels import HIERARCHY, Level
 from flyball.model.ports import Clock, Store
 from flyball.triggers.clocks import ClockEstimate
+from flyball.triggers.lengths import Lengths
 from flyball.triggers.needs import EPOCH, Needs
 from flyball.triggers.paging import Page, pages_by_id
 from flyball.triggers.streams import Stream, streams_of
@@ -36,7 +37,6 @@ from flyball.triggers.window import Window
 
 log = structlog.get_logger()
 GLANCE = 50  # rows asked for at a time where a round has to look from the newest backwards
-TELLING = 10  # two cut pages of so many rows are no coincidence
 
 
 @dataclass(slots=True)
@@ -82,8 +82,7 @@ class Poller:
         self.clock = clock
         self.overlap = overlap
         self.taking = Taking(site, client, store, clock, route)
-        self.uncut = 0  # the longest page that was seen to be the whole answer
-        self._remembered = 0
+        self.lengths = Lengths(site, client, store, clock)
         self._contradicted: set[str] = set()  # streams whose empty answers are wrong
         self._windows: dict[str, Window] = {}
         self.stamps = ClockEstimate()
@@ -107,19 +106,6 @@ class Poller:
     def site_now(self) -> datetime:
         """The present by the clock behind the site's stamps, as far as it is known."""
         return self.clock.now() + self.skew
-
-    async def recall(self) -> None:
-        """Take up what was learned of the site's pages in earlier runs."""
-        name = f"pages/{self.site}"
-        found = await self.store.read(lambda connection: load_fact(connection, name)) or {}
-        self.uncut = self._remembered = int(found.get("uncut", 0))
-
-    async def remember(self) -> None:
-        """Store what was learned of the site's pages."""
-        if self.uncut > self._remembered:
-            self._remembered = self.uncut
-            name, value, now = f"pages/{self.site}", {"uncut": self.uncut}, self.clock.now()
-            await self.store.write(lambda connection: save_fact(connection, name, value, now))
 
     # --- cursors
 
@@ -173,10 +159,10 @@ class Poller:
             last = max(times, default=since)
             freshest = max(freshest, last)
             orderly = times == sorted(times) and stream.field == "modified"
-            whole = self._is_whole(page, before)
+            whole = self.lengths.is_whole(page, before)
             newest = max(times, default=reached) if whole or orderly else reached
             changes = await self._take(stream, page, needs, done, cursor=newest)
-            if whole or (not changes and len(page.rows) == self.uncut < page.limit):
+            if whole or self.lengths.seems_whole(page, changes):
                 self._judge_clock(stream, last, done)
                 break
             if not orderly or last <= since:
@@ -257,40 +243,6 @@ class Poller:
                 continue
             return Page(rows, limit, with_info)
 
-    def _is_whole(self, page: Page, before: Page | None) -> bool:
-        """Whether a page is all there is. A short one may have been cut by a site that gives less than was asked.
-
-        Until a longer page was seen to be the whole answer, the next one is asked for: what it brings beyond the rows
-        that are known already shows that the first was cut. (So does one of the same length that brings nothing new:
-        it is believed for as long as the window is open, so that a quiet round does not cost two requests.)
-        """
-        number = len(page.rows)
-        if before is not None and len(before.rows) < before.limit:
-            seen = {(row.get("id"), row.get("modified")) for row in before.rows}
-            known = all((row.get("id"), row.get("modified")) in seen for row in page.rows)
-            if known and number < len(before.rows):
-                self.uncut = max(self.uncut, len(before.rows))
-                return True
-            if number == len(before.rows) >= TELLING:
-                self.cut_at(number)
-            if number == len(before.rows):
-                return False
-        if number >= page.limit:
-            return False
-        return number == 0 or number < self.uncut or self.client.dialect.page_size is not None
-
-    def learn_length(self, before: int, now: int) -> int:
-        """One page came after another: one that is followed by an empty one was not cut. Returns its length."""
-        if before and not now:
-            self.uncut = max(self.uncut, before)
-        return now
-
-    def cut_at(self, size: int) -> None:
-        """The site was seen to give no more than so many rows at a time."""
-        if self.client.dialect.page_size is None:
-            log.info("site.cuts_pages", site=self.site, rows=size)
-            self.client.dialect = replace(self.client.dialect, page_size=size)
-
     def _clamp(self, stream: Stream, at: datetime) -> datetime:
         return at if stream.name in self._ahead else min(at, self.site_now())
 
@@ -312,7 +264,7 @@ class Poller:
         length = 0
         async for page in pages_by_id(self.client, str(stream.level), chosen, parent=stream.parent):
             done.requests += 1
-            length = self.learn_length(length, len(page.rows))
+            length = self.lengths.followed(length, len(page.rows))
             timed = [(str(row.get("id")), time) for row in page.rows if (time := stream.time_of(row)) is not None]
             window.brought(timed)
             last = max([last, *(time for _, time in timed)])
@@ -331,7 +283,7 @@ class Poller:
             times = [time for row in rows if (time := stream.time_of(row)) is not None]
             fresh = [row for row in rows if row.get("id") not in seen]
             if not fresh:
-                self.uncut = max(self.uncut, len(seen) if number == 2 else 0)
+                self.lengths.followed(len(seen) if number == 2 else 0, 0)
                 break
             seen |= {row.get("id") for row in fresh}
             await self._take(stream, Page(fresh, limit), needs, done, cursor=None)
@@ -339,7 +291,7 @@ class Poller:
             if times != sorted(times, reverse=True) and (number > 1 or len(rows) >= limit):
                 done.blind = True  # no order and no filter: a change may be on any page
                 return
-            if (times and min(times) < until) or len(rows) <= min(self.uncut, limit - 1):
+            if (times and min(times) < until) or len(rows) <= min(self.lengths.whole, limit - 1):
                 break
             number += 1
         await self._advance(stream, newest, done)

@@ -14,7 +14,7 @@ from flyball.triggers.freshness import Freshness
 from flyball.triggers.needs import ORDER, Needs
 from flyball.triggers.poller import Poller, Round
 from flyball.triggers.streams import Stream
-from flyball.triggers.weather import is_of_the_site
+from flyball.triggers.weather import is_of_the_site, is_silent
 
 log = structlog.get_logger()
 LONGEST_PAUSE = 300.0  # seconds between tries of a stream that fails
@@ -39,7 +39,7 @@ class Sick:
     @property
     def answered(self) -> bool:
         """The site said what is wrong; else it said nothing, which may be no fault of the stream."""
-        return self.error.status is not None
+        return not is_silent(self.error)
 
 
 class Rounds:
@@ -86,7 +86,7 @@ class Rounds:
             try:
                 done = await self._one(stream, needs)
             except SiteError as error:
-                silent += isinstance(error, Transient) and error.status is None
+                silent += is_silent(error)
                 if is_of_the_site(error) or (silent >= ENOUGH and not answered):
                     self._sick = {name: sick for name, sick in self._sick.items() if sick.answered}
                     raise
@@ -104,7 +104,7 @@ class Rounds:
         for level in broken:
             self._fresh.rounds.failed(level)
         self.to_come = []
-        await self._poller.remember()
+        await self._poller.lengths.remember()
         return total
 
     async def _one(self, stream: Stream, needs: Needs) -> Round | None:

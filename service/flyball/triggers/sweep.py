@@ -129,7 +129,7 @@ class Sweeper:
             poller.client, str(level), self._filter(part, needs), after=after, parent=part.parent
         ):
             rows = page.rows
-            length = poller.learn_length(length, len(rows))
+            length = poller.lengths.followed(length, len(rows))
             done.requests += 1
             done.rows += len(rows)
             ids = {row["id"] for row in rows if isinstance(row.get("id"), str)}

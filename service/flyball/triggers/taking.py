@@ -167,6 +167,10 @@ class Taking:
 
         return await self._store.read(look)
 
+    async def knows(self, level: Level, ident: str) -> bool:
+        """Whether the mirror has the node as a present one."""
+        return bool(await self._store.read(lambda connection: known_ids(connection, self.site, level, [ident])))
+
     async def call_roll(
         self, keys: Sequence[NodeKey], needs: Needs, *, source: str, readable: Sequence[str] = ()
     ) -> Asked:

@@ -126,7 +126,6 @@ class Watch:
         weather.troubles.clear()
         try:
             await self._canary.sing()
-            weather.findings = self._canary.findings
             await self._prepare()
             total = await self._rounds.go(self.needs)
             if self._listing.has_more(self.needs):
@@ -139,21 +138,26 @@ class Watch:
         self._canary.saw(total.changes)
         weather.take(total.requests, total.rows, total.changes)
         weather.show((*self._listing.doubts.values(), *self._blindness()))
+        weather.findings = (*self._canary.findings, *weather.doubts)
         if total.changes:
             log.info("poll.changes", site=self.site, changes=total.changes, requests=total.requests)
-        if weather.failures or weather.troubles:
+        if weather.failures:
             return False
         weather.polls += 1
         weather.last_poll = self.poller.clock.now()
-        return True
+        return not weather.troubles
 
     async def take_in(self, level: Level, row: Mapping[str, Any]) -> int:
         """Store an object that was read singly just now (a hook named it); how many nodes were not as before.
 
-        If something of it is new, rules that look below it wait for the next round, which begins at once.
+        What lies below an object that was never seen has to be read first: rules that look there wait for the next
+        round, which begins at once.
         """
         taking = self.poller.taking
         nodes = taking.reading.whole(level, row, self.needs)
+        if not await taking.knows(level, str(row.get("id"))):
+            self._fresh.rounds.brought(level, self.needs.streams)
+            self.poll_now()
         noticed = await taking.store(nodes, Asked(), source="webhook", sure=True)
         if noticed.changes:
             self._changed()
@@ -178,9 +182,6 @@ class Watch:
             self._fresh.rounds.brought(level, self._rounds.to_come)
         elif source == "sweep":
             self._fresh.sweeps.brought(level, self._listing.sweeping)
-        elif source == "webhook":
-            self._fresh.rounds.brought(level, self.needs.streams)
-            self.poll_now()
 
     def _trouble(self, name: str, error: SiteError) -> None:
         self.weather.troubles[name] = advice_on(error, self.site, self._advice)

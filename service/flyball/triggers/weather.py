@@ -15,7 +15,7 @@ class Weather:
     """How watching goes.
 
     Attributes:
-        polls: rounds in which every stream was read.
+        polls: rounds in which the site was read; `error` says what of it was not.
         last_poll: when the last of them ended.
         last_requests: requests of the last round.
         rows, changes: since the start.
@@ -70,4 +70,9 @@ def is_of_the_site(error: SiteError) -> bool:
     """Whether an error is about the site as a whole, so that asking on is of no use now."""
     if isinstance(error, Refused):
         return error.status in LOCKED_OUT
-    return isinstance(error, Transient) and error.status in (429, 502, 503, 504)
+    return isinstance(error, Transient) and error.status == 429
+
+
+def is_silent(error: SiteError) -> bool:
+    """Whether the site itself said nothing: no answer, or one of a proxy before it. One list may be ill, or all."""
+    return isinstance(error, Transient) and error.status in (None, 502, 503, 504)

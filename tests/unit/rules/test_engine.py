@@ -249,3 +249,10 @@ def test_decide_gives_decision_and_effects(bench: Bench) -> None:
         ["+ tag LOW  scien/tome/1001/Session 1/T1w"],
     )
     assert decide(rule, bench.document(rule, "f1"), book, Standing(START), START)[1] == []
+
+
+def test_a_file_that_hangs_on_nonsense_is_no_trouble(bench: Bench) -> None:
+    """It is in no list, and everything else is."""
+    odd = node("file", "f7", name="odd", parent_ref={"type": [], "id": {}})
+    bench.see(odd, node("file", "f2", name="a.nii.gz", type="nifti", size=11))
+    assert bench.judge("named", "e1").verdict is Verdict.YES

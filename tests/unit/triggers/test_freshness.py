@@ -107,7 +107,7 @@ def test_which_errors_are_about_the_whole_site() -> None:
     for error, whole in (
         (Refused("", status=401), True),
         (Refused("", status=403), False),
-        (Transient("", status=503), True),
+        (Transient("", status=503), False),
         (Transient("", status=429), True),
         (Transient("", status=500), False),
         (Transient(""), False),

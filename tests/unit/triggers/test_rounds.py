@@ -15,7 +15,9 @@ from flyball.model.levels import Level
 from flyball.triggers import canary as canary_module
 from flyball.triggers.canary import PATIENCE, Canary
 from flyball.triggers.freshness import Freshness
+from flyball.triggers.lengths import TELLING, Lengths
 from flyball.triggers.needs import Needs
+from flyball.triggers.paging import Page
 from flyball.triggers.poller import Round
 from flyball.triggers.rounds import LONGEST_PAUSE, Rounds
 from flyball.triggers.streams import Stream
@@ -35,6 +37,7 @@ class FakePoller:
         self.polled: Counter[str] = Counter()
         self.blind: set[str] = set()
         self.client: Any = type("Client", (), {"dialect": Dialect()})()
+        self.lengths = Lengths(self.site, self.client, self.store, self.clock)
 
     def streams(self, _needs: Needs) -> list[Stream]:
         return STREAMS
@@ -44,9 +47,6 @@ class FakePoller:
         if stream.name in self.ill:
             raise self.ill[stream.name]
         return Round(requests=1, rows=2, changes=1, blind=stream.name in self.blind)
-
-    async def remember(self) -> None:
-        return None
 
 
 class Lab:
@@ -103,7 +103,7 @@ async def test_an_ill_stream_is_left_alone_for_longer_and_longer(lab: Lab) -> No
     assert lab.fresh.covers(NEEDS.streams)
 
 
-@pytest.mark.parametrize("error", [Refused("", status=401), Transient("", status=503), Transient("", status=429)])
+@pytest.mark.parametrize("error", [Refused("", status=401), Transient("", status=429)])
 async def test_an_answer_about_the_whole_site_ends_the_round(lab: Lab, error: SiteError) -> None:
     """The other streams are not asked in vain, and none is held against later."""
     lab.poller.ill["session"] = error
@@ -115,13 +115,14 @@ async def test_an_answer_about_the_whole_site_ends_the_round(lab: Lab, error: Si
     assert lab.poller.polled == {"session": 2, "acquisition": 1, "file": 1}
 
 
-async def test_no_answer_from_two_streams_is_the_site(lab: Lab) -> None:
+@pytest.mark.parametrize("status", [None, 502, 503])
+async def test_no_answer_from_two_streams_is_the_site(lab: Lab, status: int | None) -> None:
     """From one of several it is the stream."""
-    lab.poller.ill["session"] = Transient("reset")
+    lab.poller.ill["session"] = Transient("reset", status=status)
     await lab.go()
     assert set(lab.troubles) == {"session"}
-    lab.poller.ill["acquisition"] = Transient("reset")
-    lab.poller.ill["file"] = Transient("reset")
+    lab.poller.ill["acquisition"] = Transient("reset", status=status)
+    lab.poller.ill["file"] = Transient("reset", status=status)
     with pytest.raises(Transient):
         await lab.go(LONGEST_PAUSE)
     lab.poller.ill.clear()
@@ -197,4 +198,42 @@ async def test_the_canary_sings_once_and_again_when_there_is_more_to_show(monkey
     canary.refused()
     await canary.sing()
     assert probe.asked == 5
+    await poller.store.close()
+
+
+def page(*idents: int, limit: int = 1000) -> Page:
+    """A page of rows by their numbers."""
+    return Page([{"id": str(ident), "modified": str(ident)} for ident in idents], limit)
+
+
+async def test_lengths_of_pages_are_learned() -> None:
+    """A page that nothing new follows was whole, and shorter ones are from then on; it is known in the next run."""
+    poller: Any = FakePoller()
+    lengths = poller.lengths
+    assert lengths.is_whole(page(), None)
+    assert not lengths.is_whole(page(1, 2, 3), None)
+    assert lengths.is_whole(page(3), page(1, 2, 3))
+    assert lengths.whole == 3
+    assert lengths.is_whole(page(7, 8), None)
+    assert not lengths.is_whole(page(7, 8, 9), None)
+    assert (lengths.seems_whole(page(7, 8, 9), 0), lengths.seems_whole(page(7, 8, 9), 1)) == (True, False)
+    assert lengths.followed(5, 0) == 0
+    assert lengths.whole == 5
+    await lengths.remember()
+    again = Lengths("main", poller.client, poller.store, poller.clock)
+    await again.recall()
+    assert again.whole == 5
+    await poller.store.close()
+
+
+async def test_pages_that_are_cut_are_told_apart() -> None:
+    """Two of one length that go on are cut; two of one length with the same rows say nothing."""
+    poller: Any = FakePoller()
+    lengths = poller.lengths
+    assert not lengths.is_whole(page(1, 2, 3), page(1, 2, 3))
+    assert lengths.whole == 0
+    assert not lengths.is_whole(page(*range(9, 9 + TELLING)), page(*range(TELLING)))
+    assert poller.client.dialect.page_size == TELLING
+    assert lengths.is_whole(page(1, 2, 3), None)
+    assert not lengths.is_whole(page(1, 2, limit=2), None)
     await poller.store.close()
