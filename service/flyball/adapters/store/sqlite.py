@@ -19,12 +19,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from flyball.adapters.store.connect import reading_engine, writing_engine
-from flyball.adapters.store.errors import refusal, translate
+from flyball.adapters.store.errors import StoreError, refusal, translate
 from flyball.adapters.store.lock import FolderLock
 from flyball.adapters.store.place import prepare_folder, refuse_network
 from flyball.adapters.store.schema import bring_up, is_current, require_current
 from flyball.adapters.store.writer import Writer
-from flyball.model.errors import Stopping
+from flyball.model.errors import ConfigError, Stopping
 
 T = TypeVar("T")
 
@@ -63,7 +63,15 @@ class SqliteStore:
         read-only or on a network file system, a file that is damaged, foreign, or of another schema.
         """
         lock = await asyncio.to_thread(_enter, path, read_only=read_only, guest=guest)
-        return cls(path, lock=lock, writable=not read_only)
+        store = cls(path, lock=lock, writable=not read_only)
+        try:
+            await store.read(lambda _: None)  # a first connection for reading, which a full disk would not allow later
+        except BaseException as error:
+            await store.close()
+            if isinstance(error, StoreError):
+                raise ConfigError(str(error)) from error
+            raise
+        return store
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` in the next group and returns its result once that is on the disk.
