@@ -291,3 +291,21 @@ def _a_good_report(acquisitions: list[dict[str, object]]) -> tuple[str, str]:
             if kinds == ["T2*"] and isinstance(info.get("snr"), float) and info["snr"] > 1:
                 return str(row["_id"]), str(reports[0]["name"])
     raise AssertionError("the lab has no good report")
+
+
+def test_a_wrong_key_shows_in_readiness(box: SandboxProgram, tmp_path: Path) -> None:
+    """The site's name, its address and what to check are there, the key is not; `check --online` ends with 2."""
+    wrong = f"{box.key.rsplit(':', 1)[0]}:{'wrong' * 11}ke"
+    config = write_lab(tmp_path, wrong)
+    with DaemonProgram(config) as daemon:
+        found = until(
+            lambda: daemon.ask("/readyz").json()["checks"]["sites"]["main"]["error"], 20, "the refusal shows", every=0.1
+        )
+        assert daemon.ask("/readyz").json()["status"] == "degraded"
+    assert "main" in found
+    assert f"127.0.0.1:{box.port}" in found
+    assert "key" in found
+    checked = command("--config", str(config), "check", "--online", folder=tmp_path)
+    assert checked.process.returncode == 2
+    assert "key" in checked.out + checked.err
+    assert "wrongwrong" not in checked.out + checked.err + found + daemon.err
