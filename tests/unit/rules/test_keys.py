@@ -69,7 +69,7 @@ def test_the_order_of_keys_does_not_count_and_that_of_parts_does() -> None:
         {"x": {1, "a", (2, 3)}},
         {"x": object},
     ],
-    ids=str,
+    ids=["numbers as keys", "mixed keys", "nan", "huge", "half a character", "a set of mixed kinds", "a class"],
 )
 def test_odd_values(odd: Any) -> None:
     """Whatever a rule file or a site holds has a fingerprint, and the same one each time."""
