@@ -28,7 +28,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, Transaction, event
 
 from flyball.adapters.store.errors import StoreError
-from flyball.adapters.store.postgres.connect import driver_of
+from flyball.adapters.store.postgres.connect import driver_of, say
 from flyball.adapters.store.postgres.errors import StoreUnreachable, is_lost, is_passing, translate
 from flyball.adapters.store.works import Job, settle
 from flyball.model.errors import Stopping
@@ -85,6 +85,7 @@ class Writer:
         self._accepting = True
         self._ended = False
         self._inside_work = False
+        self._inside_savepoint = False
         event.listen(engine, "commit", self._refuse_commit)
         self._thread = threading.Thread(target=self._serve, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -171,6 +172,7 @@ class Writer:
             committing = False
             try:
                 transaction = connection.begin()
+                self._inside_savepoint = False
                 for job in waiting:
                     ran.append(job)
                     self._run(job, connection, driver, transaction)
@@ -194,7 +196,8 @@ class Writer:
         self, job: Job, connection: Connection, driver: psycopg.Connection[Any], transaction: Transaction
     ) -> None:
         """Runs one work inside a savepoint, set through the driver."""
-        driver.execute("SAVEPOINT work")
+        say(driver, b"RELEASE work; SAVEPOINT work" if self._inside_savepoint else b"SAVEPOINT work")
+        self._inside_savepoint = True
         self._inside_work = True
         job.error = None
         try:
@@ -209,13 +212,12 @@ class Writer:
         if job.error is not None:
             if is_lost(job.error) or is_passing(job.error):
                 raise _GroupLostError from job.error
-            driver.execute("ROLLBACK TO work")
+            say(driver, b"ROLLBACK TO work")
             job.error = translate(job.error, self._place) or job.error
             self._remember(job.error)
         elif driver.info.transaction_status is TransactionStatus.INERROR:
-            driver.execute("ROLLBACK TO work")
+            say(driver, b"ROLLBACK TO work")
             job.error = RuntimeError("the work went on after an error of the database without a savepoint")
-        driver.execute("RELEASE work")
 
     def _was_committed(self, number: str, error: BaseException) -> bool:
         """What became of a transaction whose commit was not answered; asked until it is told."""
@@ -304,5 +306,5 @@ class Writer:
 
 def _number(driver: psycopg.Connection[Any]) -> str | None:
     """The transaction's number, by which its fate can be asked for; None while it has written nothing."""
-    row = driver.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()
-    return None if row is None else row[0]
+    value = say(driver, b"SELECT pg_current_xact_id_if_assigned()::text").get_value(0, 0)
+    return None if value is None else value.decode()
