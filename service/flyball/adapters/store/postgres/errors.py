@@ -53,7 +53,7 @@ _AGAIN: Final = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailab
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """psycopg's error inside SQLAlchemy's."""
+    """Psycopg's error inside SQLAlchemy's."""
     return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
 
 

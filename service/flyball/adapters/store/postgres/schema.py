@@ -47,8 +47,7 @@ def require_server(connection: Connection, place: str) -> None:
     version = driver_of(connection).info.server_version
     if version < OLDEST:
         raise ConfigError(
-            f"the database at {place} is PostgreSQL {version // 10_000}; "
-            f"Flyball needs {OLDEST // 10_000} or newer"
+            f"the database at {place} is PostgreSQL {version // 10_000}; Flyball needs {OLDEST // 10_000} or newer"
         )
 
 

@@ -18,7 +18,6 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from flyball.adapters.store.postgres.address import fault_of, shown
 from flyball.adapters.store.postgres.connect import (
     NAME,
     Begin,
@@ -30,6 +29,7 @@ from flyball.adapters.store.postgres.connect import (
 from flyball.adapters.store.postgres.errors import is_lost, refusal, translate
 from flyball.adapters.store.postgres.schema import bring_up, require_current
 from flyball.adapters.store.postgres.writer import PATIENCE, Hook, Writer
+from flyball.configfile.addresses import fault_of, shown
 from flyball.model.errors import ConfigError, Stopping
 
 T = TypeVar("T")

@@ -192,9 +192,7 @@ class Writer:
                 connection.invalidate()
                 raise
 
-    def _run(
-        self, job: Job, connection: Connection, driver: psycopg.Connection[Any], transaction: Transaction
-    ) -> None:
+    def _run(self, job: Job, connection: Connection, driver: psycopg.Connection[Any], transaction: Transaction) -> None:
         """Runs one work inside a savepoint, set through the driver."""
         say(driver, b"RELEASE work; SAVEPOINT work" if self._inside_savepoint else b"SAVEPOINT work")
         self._inside_savepoint = True

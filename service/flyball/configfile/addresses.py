@@ -1,8 +1,8 @@
-"""Addresses of databases, `postgresql://…`: how they are shown, and what they may say. Pure."""
+"""Addresses of databases, `postgresql://…`: how they are shown, what they may say, what is secret in them. Pure."""
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 SCHEMES = ("postgresql", "postgres")
 
@@ -34,3 +34,12 @@ def fault_of(address: str) -> str | None:
     if not parts.path.strip("/"):
         return "the address names no database; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
     return None
+
+
+def passwords_in(address: str) -> list[str]:
+    """What must not be shown of an address: its password, as it stands and as it is meant, and the whole with it."""
+    parts = urlsplit(address)
+    found = parse_qs(parts.query).get("password", [])
+    if parts.password:
+        found += [parts.password, unquote(parts.password)]
+    return [address, *found] if found else []
