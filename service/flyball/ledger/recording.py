@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 
 from flyball.ledger.codec import micros, pack
 from flyball.ledger.mirror import chunks
@@ -34,7 +34,7 @@ _ABOUT = (decisions.c.rule, decisions.c.site, decisions.c.level, decisions.c.tar
 # Numbers are asked for with what tells the rows apart: in the order of the rows, SQLite would get a statement a row.
 _RECORD = insert(decisions).returning(decisions.c.id, *_ABOUT)
 _DONE = delete(looks).where(*_THIS_LOOK)
-_LATER = update(looks).where(*_THIS_LOOK).values(due=bindparam("again"), urgent=False)
+_LATER = update(looks).where(*_THIS_LOOK).values(due=bindparam("again"), urgent=False, handed=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,26 @@ def close_looks(connection: Connection, batch: Sequence[Decided]) -> None:
         connection.execute(_DONE, done)
     if later:
         connection.execute(_LATER, later)
+
+
+def still_owed(connection: Connection, batch: Sequence[Decided]) -> list[Decided]:
+    """Those whose look stands as it was when it was taken. With several replicas, another one may have decided since,
+    on a later state; what was decided on an earlier one must not replace that.
+    """
+    stamps: dict[_About, int] = {}
+    for some in chunks(
+        [(item.due.rule, item.due.key.site, str(item.due.key.level), item.due.key.id) for item in batch]
+    ):
+        query = select(looks.c.rule, looks.c.site, looks.c.level, looks.c.target, looks.c.stamp).where(
+            tuple_(looks.c.rule, looks.c.site, looks.c.level, looks.c.target).in_(some)
+        )
+        for rule, site, level, target, stamp in connection.execute(query):
+            stamps[(rule, site, level, target)] = stamp
+    return [
+        item
+        for item in batch
+        if stamps.get((item.due.rule, item.due.key.site, str(item.due.key.level), item.due.key.id)) == item.due.stamp
+    ]
 
 
 def record(connection: Connection, batch: Sequence[Decided], now: datetime) -> list[int | None]:
