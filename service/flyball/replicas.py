@@ -163,8 +163,8 @@ class Replicas:
         """How the leader's watching of a site goes."""
         said = dict(self._of_lead(site).get("weather") or {})
         last = said.pop("last_poll", None)
-        lists = {name: tuple(said.pop(name, ())) for name in ("findings", "doubts")}
-        return Weather(**said, **lists, last_poll=None if last is None else datetime.fromisoformat(last))
+        said |= {name: tuple(said.get(name, ())) for name in ("findings", "doubts")}
+        return Weather(**said, last_poll=None if last is None else datetime.fromisoformat(last))
 
     def paused(self, site: str) -> float:
         """Seconds for which nobody may ask a site, as far as is known here."""

@@ -30,6 +30,7 @@ _THIS_LOOK = (
     looks.c.target == bindparam("of_target"),
     looks.c.stamp == bindparam("of_stamp"),
 )
+_LOOK = (looks.c.rule, looks.c.site, looks.c.level, looks.c.target)
 _ABOUT = (decisions.c.rule, decisions.c.site, decisions.c.level, decisions.c.target)
 # Numbers are asked for with what tells the rows apart: in the order of the rows, SQLite would get a statement a row.
 _RECORD = insert(decisions).returning(decisions.c.id, *_ABOUT)
@@ -85,19 +86,16 @@ def still_owed(connection: Connection, batch: Sequence[Decided]) -> list[Decided
     on a later state; what was decided on an earlier one must not replace that.
     """
     stamps: dict[_About, int] = {}
-    for some in chunks(
-        [(item.due.rule, item.due.key.site, str(item.due.key.level), item.due.key.id) for item in batch]
-    ):
-        query = select(looks.c.rule, looks.c.site, looks.c.level, looks.c.target, looks.c.stamp).where(
-            tuple_(looks.c.rule, looks.c.site, looks.c.level, looks.c.target).in_(some)
-        )
+    for some in chunks([_look_of(item) for item in batch]):
+        query = select(*_LOOK, looks.c.stamp).where(tuple_(*_LOOK).in_(some))
         for rule, site, level, target, stamp in connection.execute(query):
             stamps[(rule, site, level, target)] = stamp
-    return [
-        item
-        for item in batch
-        if stamps.get((item.due.rule, item.due.key.site, str(item.due.key.level), item.due.key.id)) == item.due.stamp
-    ]
+    return [item for item in batch if stamps.get(_look_of(item)) == item.due.stamp]
+
+
+def _look_of(item: Decided) -> _About:
+    key = item.due.key
+    return item.due.rule, key.site, str(key.level), key.id
 
 
 def record(connection: Connection, batch: Sequence[Decided], now: datetime) -> list[int | None]:

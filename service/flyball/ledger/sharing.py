@@ -1,4 +1,4 @@
-"""Sharing: how several replicas work on one ledger. Who is there, what the dead left, which looks are handed to workers.
+"""Sharing: several replicas on one ledger. Who is there, what the dead left, which looks are handed to workers.
 
 A look that is due is handed to the workers once: whoever hands it out notes so on its row, and a new hint clears the
 note. What was handed out and not decided (a worker died, its rule could not decide just then) is handed out again.

@@ -50,14 +50,17 @@ class LookQueue:
         self._connector = procrastinate.PsycopgConnector(**pool, pool_factory=_quiet_pool)
         self._app = procrastinate.App(connector=self._connector)
         # Failures are not retried here: the looks stand in the ledger, and are handed out again.
-        self._task = self._app.task(name=TASK, queue=QUEUE)(self._work)
+        self._app.task(name=TASK, queue=QUEUE)(self._work)
+        # Never opened: what it defers goes over the ledger's connection, which is not an asynchronous one.
+        self._deferring = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
         self._handle = handle
 
     def defer(self, connection: Connection, keys: Sequence[LookKey]) -> None:
         """Tell the workers of these looks, when and if the transaction of `connection` is committed."""
         parts = [keys[start : start + TOGETHER] for start in range(0, len(keys), TOGETHER)]
-        deferrer = self._task.configure(connection=driver_of(connection))
-        deferrer.batch_defer(*({"looks": [list(key) for key in part]} for part in parts))
+        deferrer = self._deferring.configure_task(TASK, queue=QUEUE, connection=driver_of(connection))
+        jobs: list[dict[str, Any]] = [{"looks": [list(key) for key in part]} for part in parts]
+        deferrer.batch_defer(*jobs)
 
     async def run(self) -> None:
         """Work until cancelled.
