@@ -371,11 +371,20 @@ class Daemon:
 
     async def run_until_idle(self) -> bool:
         """Do all that is due now, and what follows from it; whether every site could be read."""
-        fine = await self.look()
-        for watch in self.watches.values():
-            await watch.sweep_if_due()
-        await self.serve_schedules()
-        await self.hooks.step()
+        if self.replicas is None:
+            return await self._run_once(asks=True)
+        async with self.replicas.present() as leads:
+            return await self._run_once(asks=leads)
+
+    async def _run_once(self, *, asks: bool) -> bool:
+        """`asks`: ask the sites, unless another replica does."""
+        fine = True
+        if asks:
+            fine = await self.look()
+            for watch in self.watches.values():
+                await watch.sweep_if_due()
+            await self.serve_schedules()
+            await self.hooks.step()
         async with asyncio.TaskGroup() as tasks:
             while not self.supervisor.stopping.is_set():
                 if await self.dispatcher.step() or await self.crew.step(tasks):

@@ -13,8 +13,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -181,6 +181,27 @@ class Replicas:
         with suppress(StoreError):
             await self.session.tell(what)
 
+    @asynccontextmanager
+    async def present(self) -> AsyncIterator[bool]:
+        """Be there for a single run: alive, and the leader if nobody is; whether it is. It decides by itself."""
+        self._working = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                kept = [tasks.create_task(self.keep_alive()), tasks.create_task(self.keep_reaping())]
+                try:
+                    await self._meet()
+                    leads = await self.session.lock("leader")
+                    if leads:
+                        await self._begin_to_lead()
+                    else:
+                        await self.store.read(self._learn)
+                    yield leads
+                finally:
+                    for task in kept:
+                        task.cancel()
+        except* Exception as group:  # noqa: BLE001 - handed on as it is
+            raise group.exceptions[0] from None
+
     # --- services
 
     def services(self) -> dict[str, Callable[[], Any]]:
@@ -232,14 +253,6 @@ class Replicas:
             finally:
                 self._stand_down()
             await asyncio.sleep(LEAD_EVERY)
-
-    async def try_to_lead(self) -> bool:
-        """Become the leader, if nobody is: for a single run."""
-        await self._meet()
-        if not await self.session.lock("leader"):
-            return False
-        await self._begin_to_lead()
-        return True
 
     async def while_leading(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` whenever this replica is the leader, and break it off when it is no more; until cancelled."""
