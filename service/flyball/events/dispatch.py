@@ -186,10 +186,7 @@ class Dispatcher:
         self, connection: Any, able: Sequence[str], now: datetime, only: Sequence[LookKey] | None
     ) -> tuple[list[Due], list[Document | None], dict[RulingKey, Ruling]]:
         self.before_take(connection)
-        if only is None:
-            due = due_looks(connection, now, BATCH, able)
-        else:
-            due = looks_among(connection, only, now, able)
+        due = due_looks(connection, now, BATCH, able) if only is None else looks_among(connection, only, now, able)
         said = load_rulings(connection, [(item.rule, item.key) for item in due])
         return due, load_documents(connection, [(self.rules[item.rule], item.key) for item in due]), said
 

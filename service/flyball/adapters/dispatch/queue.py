@@ -29,7 +29,6 @@ _WORKERS: Final = 3  # jobs at once in one replica: while one is stored, the nex
 _POLL: Final = 1.0  # seconds; should a notification be lost
 _BEAT: Final = 2.0
 _STALLED: Final = 6.0
-_NOTE: Final = "flyball_queue_schema"
 
 logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # its ends are told by us, in our own words
 Handler = Callable[[Sequence[LookKey]], Awaitable[None]]
@@ -102,8 +101,8 @@ def bring_up_queue(address: str) -> None:
     steps = sorted(_steps())
     with open_connection(address) as connection, connection.transaction():
         connection.execute(f"SELECT pg_advisory_xact_lock({lock_keys(LEDGER_LOCK)})".encode())
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {_NOTE} (step text NOT NULL)".encode())
-        row = connection.execute(f"SELECT max(step) FROM {_NOTE}".encode()).fetchone()  # noqa: S608 - a constant
+        connection.execute("CREATE TABLE IF NOT EXISTS flyball_queue_schema (step text NOT NULL)")
+        row = connection.execute("SELECT max(step) FROM flyball_queue_schema").fetchone()
         known = row[0] if row else None
         if known is None:
             connection.execute(procrastinate.schema.SchemaManager.get_schema().encode())
@@ -111,7 +110,7 @@ def bring_up_queue(address: str) -> None:
             if known is not None and name > known:
                 connection.execute(text.encode())
         if known != steps[-1][0]:
-            connection.execute(f"INSERT INTO {_NOTE} (step) VALUES (%s)".encode(), [steps[-1][0]])
+            connection.execute("INSERT INTO flyball_queue_schema (step) VALUES (%s)", [steps[-1][0]])
 
 
 def _steps() -> list[tuple[str, str]]:

@@ -26,6 +26,40 @@ from flyball.configfile.addresses import shown
 T = TypeVar("T")
 CHANNEL: Final = "flyball"
 _NOW: Final = "floor(extract(epoch from clock_timestamp()) * 1000000)::bigint"
+"""The present by the database's clock, in microseconds: the same for all replicas."""
+
+
+def _sql(text: str) -> bytes:
+    return text.replace("NOW", _NOW).replace("PROGRAM", f"'{NAME} '").encode()
+
+
+_JOIN: Final = _sql(
+    "INSERT INTO replicas (id, host, process, version, started, seen) VALUES (%s, %s, %s, %s, NOW, NOW)"
+)
+_BEAT: Final = _sql(
+    "WITH me AS (UPDATE replicas SET seen = NOW WHERE id = %(me)s RETURNING 1) "
+    "SELECT (SELECT count(*) FROM me), (SELECT count(*) FROM replicas), "
+    "(SELECT array_agg(id) FROM replicas WHERE seen < NOW - %(silence)s AND id <> %(me)s), "
+    "(SELECT json_object_agg(site, (paused - NOW) / 1e6) FROM budgets WHERE paused > NOW)"
+)
+_END: Final = _sql(
+    "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a "
+    "JOIN replicas r ON a.application_name = PROGRAM || split_part(r.id, '~', 1) "
+    "WHERE r.id = ANY(%(silent)s) AND r.seen < NOW - %(silence)s"
+)
+# One row holds until when the rate is given out; it may lie one second back, which is the burst allowed.
+_LEASE: Final = _sql(
+    "INSERT INTO budgets AS b (site, spent, paused) VALUES (%(site)s, NOW - 1000000 + %(step)s, 0) "
+    "ON CONFLICT (site) DO UPDATE SET spent = greatest(b.spent, NOW - 1000000) + %(step)s "
+    "WHERE greatest(b.spent, NOW - 1000000) + %(step)s <= NOW AND b.paused <= NOW RETURNING 1"
+)
+_WAIT: Final = _sql("SELECT greatest(spent + %(step)s, paused) - NOW FROM budgets WHERE site = %(site)s")
+_PAUSE: Final = _sql(
+    "INSERT INTO budgets AS b (site, spent, paused) VALUES (%(site)s, 0, NOW + %(us)s) "
+    "ON CONFLICT (site) DO UPDATE SET paused = greatest(b.paused, NOW + %(us)s)"
+)
+_LOCK, _UNLOCK = "SELECT pg_try_advisory_lock(KEYS)", "SELECT pg_advisory_unlock(KEYS)"
+_ALIVE: Final = "SELECT 1 FROM replicas WHERE id = "
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +116,7 @@ class Session:
         plainly(driver)
         if ident is None:
             return
-        if say(driver, f"SELECT 1 FROM replicas WHERE id = '{ident}'".encode()).ntuples == 0:  # noqa: S608 - our own id
+        if say(driver, f"{_ALIVE}'{ident}'".encode()).ntuples == 0:
             raise Fenced("the other replicas took this one for dead, and have its work")
 
     # --- presence
@@ -93,15 +127,9 @@ class Session:
         self._joined += 1
         ident = f"{self._boot}~{self._joined}"
 
-        def work(connection: psycopg.Connection[Any]) -> None:
-            connection.execute(
-                "INSERT INTO replicas (id, host, process, version, started, seen) VALUES (%s, %s, %s, %s, "
-                f"{_NOW}, {_NOW})".encode(),
-                [ident, host, process, self._version],
-            )
-
+        values = [ident, host, process, self._version]
         await self._run(self._drop)
-        await self._ask(work)
+        await self._ask(lambda connection: connection.execute(_JOIN, values))
         self.id = ident
         return ident
 
@@ -111,28 +139,21 @@ class Session:
 
     async def end(self, silent: tuple[str, ...]) -> None:
         """Close the connections of replicas that are still silent: what they hold is free then."""
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            connection.execute(
-                "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN replicas r"
-                f" ON a.application_name = '{NAME} ' || split_part(r.id, '~', 1) WHERE r.id = ANY(%s) AND r.seen < {_NOW} - %s".encode(),
-                [list(silent), self._silence],
-            )
-
-        await self._ask(work)
+        values = {"silent": list(silent), "silence": self._silence}
+        await self._ask(lambda connection: connection.execute(_END, values))
 
     async def lock(self, what: str) -> bool:
         """Whether this replica has a lock for as long as its connection stands; asked for without waiting."""
 
         def work(connection: psycopg.Connection[Any]) -> bool:
-            row = connection.execute(f"SELECT pg_try_advisory_lock({lock_keys(what)})".encode()).fetchone()
+            row = connection.execute(_LOCK.replace("KEYS", lock_keys(what)).encode()).fetchone()
             return bool(row and row[0])
 
         return await self._ask(work)
 
     async def unlock(self, what: str) -> None:
         """Give a lock back."""
-        await self._ask(lambda connection: connection.execute(f"SELECT pg_advisory_unlock({lock_keys(what)})".encode()))
+        await self._ask(lambda connection: connection.execute(_UNLOCK.replace("KEYS", lock_keys(what)).encode()))
 
     # --- rates
 
@@ -146,15 +167,8 @@ class Session:
 
     async def pause(self, site: str, seconds: float) -> None:
         """Nobody may ask a site for so long."""
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            connection.execute(
-                f"INSERT INTO budgets (site, spent, paused) VALUES (%(site)s, 0, {_NOW} + %(us)s) ON CONFLICT (site)"  # noqa: S608 - constants
-                f" DO UPDATE SET paused = greatest(budgets.paused, {_NOW} + %(us)s)".encode(),
-                {"site": site, "us": int(seconds * 1_000_000)},
-            )
-
-        await self._ask(work)
+        values = {"site": site, "us": int(seconds * 1_000_000)}
+        await self._ask(lambda connection: connection.execute(_PAUSE, values))
 
     async def tell(self, what: str) -> None:
         """Wake the others up (see `listen`)."""
@@ -194,33 +208,18 @@ class Session:
                 connection.close()
 
     def _beat(self, connection: psycopg.Connection[Any]) -> Pulse:
-        row = connection.execute(
-            f"WITH me AS (UPDATE replicas SET seen = {_NOW} WHERE id = %s RETURNING 1)"  # noqa: S608 - constants
-            " SELECT (SELECT count(*) FROM me), (SELECT count(*) FROM replicas),"
-            f" (SELECT array_agg(id) FROM replicas WHERE seen < {_NOW} - %s AND id <> %s),"
-            f" (SELECT json_object_agg(site, (paused - {_NOW}) / 1e6) FROM budgets WHERE paused > {_NOW})".encode(),
-            [self.id, self._silence, self.id],
-        ).fetchone()
+        row = connection.execute(_BEAT, {"me": self.id, "silence": self._silence}).fetchone()
         if row is None:  # an aggregate without groups has a row
             raise StoreUnreachable("no answer")
         return Pulse(bool(row[0]), int(row[1]), tuple(row[2] or ()), {k: float(v) for k, v in (row[3] or {}).items()})
 
 
 def _lease(connection: psycopg.Connection[Any], site: str, step: int) -> float:
-    """One row holds until when the rate is given out; it may lie one second back, which is the burst allowed."""
-    row = connection.execute(
-        f"INSERT INTO budgets AS b (site, spent, paused) VALUES (%(site)s, {_NOW} - 1000000 + %(step)s, 0)"  # noqa: S608 - constants
-        f" ON CONFLICT (site) DO UPDATE SET spent = greatest(b.spent, {_NOW} - 1000000) + %(step)s"
-        f" WHERE greatest(b.spent, {_NOW} - 1000000) + %(step)s <= {_NOW} AND b.paused <= {_NOW} RETURNING 1".encode(),
-        {"site": site, "step": step},
-    ).fetchone()
-    if row is not None:
+    values = {"site": site, "step": step}
+    if connection.execute(_LEASE, values).fetchone() is not None:
         return 0.0
-    wait = connection.execute(
-        f"SELECT greatest(spent + %(step)s, paused) - {_NOW} FROM budgets WHERE site = %(site)s".encode(),  # noqa: S608 - constants
-        {"site": site, "step": step},
-    ).fetchone()
-    return max(0.001, 0.001 if wait is None else int(wait[0]) / 1e6)
+    wait = connection.execute(_WAIT, values).fetchone()
+    return max(0.001, 0.0 if wait is None else int(wait[0]) / 1e6)
 
 
 async def listen(address: str, name: str) -> AsyncIterator[str]:
