@@ -105,7 +105,8 @@ class Replicas:
         self._lead: Lead | None = None
         self._pauses: dict[str, float] = {}
         self._to_pause: dict[str, float] = {}
-        self._silent: tuple[str, ...] = ()
+        self._dead: set[str] = set()
+        """Those that were silent for too long, as far as this one has seen: while they are stopped, they hold on."""
         self._reap = Bell()
         self._queue = LookQueue(address, self.session.name, self._look)
         self._closed = False
@@ -237,7 +238,7 @@ class Replicas:
             await self._join_again()
             return
         self.lease.renew(sent)
-        self._silent = pulse.silent
+        self._dead |= set(pulse.silent)
         if pulse.silent:
             self._reap.ring()
 
@@ -271,9 +272,11 @@ class Replicas:
         while True:
             await self._reap.wait(REAP_EVERY)
             try:
-                if self._silent:
-                    await self.session.end(self._silent)
+                if self._dead:  # first, for one that was stopped may hold the ledger's lock
+                    await self.session.end(self._dead)
                 await self.reap()
+                if self.leads.is_set():
+                    await self._queue.reap()
             except FlyballError as error:
                 log.warning("take_over.waits", reason=str(error))
                 await asyncio.sleep(AGAIN)
@@ -283,6 +286,7 @@ class Replicas:
         now, waits = self._clock.now(), self._parts.crew.waits
         work = partial(take_over, now=now, waits=waits, silence=SILENCE)
         dead = await self.store.write(work)
+        self._dead |= set(dead)
         if dead:
             log.warning("replica.taken_over", dead=dead, by=self.session.id)
             self._parts.bell.ring()

@@ -85,11 +85,20 @@ class LookQueue:
         raise StoreUnreachable("the queue of looks ended")
 
     async def reap(self) -> int:
-        """Give back what workers hold that are gone; how many jobs. Their looks are handed out again besides."""
+        """Give back what workers hold that are gone; how many jobs. Their looks are handed out again besides.
+
+        Raises:
+            StoreUnreachable: the database does not answer.
+        """
         manager = self._app.job_manager
-        jobs = list(await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=_STALLED))
-        for job in jobs:
-            await manager.retry_job(job)
+        try:
+            jobs = list(await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=_STALLED))
+            for job in jobs:
+                await manager.retry_job(job)
+        except procrastinate.exceptions.AppNotOpen:
+            return 0  # our own worker is about to begin again
+        except (procrastinate.exceptions.ConnectorException, psycopg.Error, TimeoutError) as error:
+            raise StoreUnreachable(f"the queue of looks broke off: {error.__cause__ or error}") from error
         return len(jobs)
 
     async def _work(self, looks: list[list[str]]) -> None:
