@@ -43,8 +43,8 @@ _BEAT: Final = _sql(
     "(SELECT json_object_agg(site, (paused - NOW) / 1e6) FROM budgets WHERE paused > NOW)"
 )
 _END: Final = _sql(
-    "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.application_name = ANY(%(names)s) AND NOT EXISTS "
-    "(SELECT 1 FROM replicas r WHERE a.application_name = PROGRAM || split_part(r.id, '~', 1)"
+    "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.application_name = ANY(%(names)s) "
+    "AND NOT EXISTS (SELECT 1 FROM replicas r WHERE a.application_name = PROGRAM || split_part(r.id, '~', 1)"
     " AND r.seen >= NOW - %(silence)s)"
 )
 # One row holds until when the rate is given out; it may lie one second back, which is the burst allowed.

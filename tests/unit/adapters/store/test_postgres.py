@@ -59,6 +59,11 @@ def put(number: int) -> Callable[[Connection], int]:
     return work
 
 
+def many(connection: Connection) -> None:
+    for number in range(2500):
+        save_fact(connection, f"fact {number}", {"n": number}, START)
+
+
 def done(connection: Connection) -> list[int]:
     return sorted(connection.scalars(text("SELECT number FROM done")))
 
@@ -253,7 +258,7 @@ class TestCopies:
         """The rows are there as they were; without a ledger there is no copy."""
         assert copy_database(address, tmp_path / "none.sqlite") is False
         async with await PostgresStore.open(address) as store:
-            await store.write(lambda c: [save_fact(c, f"fact {n}", {"n": n}, START) for n in range(2500)] and None)
+            await store.write(many)
         target = tmp_path / "data" / "copy.sqlite"
         target.parent.mkdir()
         assert copy_database(address, target)
