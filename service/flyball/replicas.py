@@ -49,6 +49,8 @@ HAND_EVERY: Final = 0.5  # seconds between looks for looks that have become due
 REAP_EVERY: Final = 5.0  # seconds between looks for what nobody works on, without a sign that somebody died
 AGAIN: Final = 1.0  # seconds until what broke with the database is begun again
 MOST: Final = 2000  # looks handed out in one transaction
+_LOOKS: Final = "looks"
+_NEWS: Final = frozenset({"nodes", _LOOKS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,9 @@ class Replicas:
         self._reap = Bell()
         self._queue = LookQueue(address, self.session.name, self._look)
         self._closed = False
+        self._reports = 0
+        self._confirmed: Mapping[str, Sequence[str]] | None = None
+        """The levels that the ledger is known to say can be relied on."""
 
     async def open(self) -> PostgresStore:
         """Opens the ledger and joins; the store, which is the caller's to close, after this."""
@@ -363,11 +368,13 @@ class Replicas:
         epoch, told = self.session.epoch, None
         await self._begin_to_lead()
         while self.session.epoch == epoch and self.lease.holds:
-            lead, now = self._view(), self._clock.now()
-            if lead != told and not await self.store.write(partial(save_lead, lead=lead, now=now)):
-                return
-            if told is not None and lead.levels != told.levels:
+            reports, lead, now = self._reports, self._view(), self._clock.now()
+            if lead != told or self._confirmed != lead.levels:
+                if not await self.store.write(partial(save_lead, lead=lead, now=now)):
+                    return
                 self._parts.bell.ring()
+                # Unless something else was reported with a page meanwhile: then the pages look for themselves.
+                self._confirmed = lead.levels if reports == self._reports else None
             told = lead
             await asyncio.sleep(LEAD_EVERY / 2)
 
@@ -375,6 +382,7 @@ class Replicas:
         if self.leads.is_set():
             log.warning("leader.ends", replica=self.session.id)
         self.leads.clear()
+        self._confirmed = None
         self._lost.set()
 
     def _view(self) -> Lead:
@@ -408,13 +416,19 @@ class Replicas:
         if not self.leads.is_set():
             self._lead = load_lead(connection)
 
-    def _before_commit(self, connection: Any) -> None:
-        """With everything that is written: what of it is not to be relied on yet, and the looks that are due."""
+    def _before_commit(self, connection: Any, tables: set[str]) -> None:
+        """With what is written goes what of it is not to be relied on yet, and the looks that are due."""
+        if not tables & _NEWS:
+            return
         if self.leads.is_set():
-            known, lead = load_lead(connection), self._view()
-            if known is not None and known.replica == lead.replica and known.levels != lead.levels:
-                save_lead(connection, lead, self._clock.now())
-        self._hand(connection)
+            lead = self._view()
+            if lead.levels != self._confirmed:
+                known = load_lead(connection)
+                if known is not None and known.replica == lead.replica and known.levels != lead.levels:
+                    self._reports += 1
+                    save_lead(connection, lead, self._clock.now())
+        if _LOOKS in tables:
+            self._hand(connection)
 
     def _hand(self, connection: Any) -> int:
         if not self._working:

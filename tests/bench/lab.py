@@ -52,7 +52,7 @@ rules:
 """One tag write for each acquisition."""
 
 
-def lab(folder: Path, key: str, rules: str | None, *, every: str = "1h") -> Path:
+def lab(folder: Path, key: str, rules: str | None, *, every: str = "1h", **settings: Any) -> Path:
     """Write a lab with no limits but 32 requests at once; the config folder.
 
     Args:
@@ -60,10 +60,11 @@ def lab(folder: Path, key: str, rules: str | None, *, every: str = "1h") -> Path
         key: of the site.
         rules: text of the rule file; None: the shipped rules.
         every: time between polls.
+        settings: further settings.
     """
     site: dict[str, Any] = {
         "limits": {"per_second": 0, "concurrency": 32},
         "poll": {"every": every},
         "unclear_wait": {"reset": "2s", "timeout": "60s"},
     }
-    return write_lab(folder, key, rules, site=site)
+    return write_lab(folder, key, rules, site=site, **settings)
