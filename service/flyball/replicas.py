@@ -145,7 +145,9 @@ class Replicas:
             with suppress(FlyballError, TimeoutError):
                 async with asyncio.timeout(2.0):
                     await self.store.write(lambda connection: leave(connection, ident))
-        await self.session.close()
+        with suppress(TimeoutError):  # its thread may be waiting for a database that is away
+            async with asyncio.timeout(2.0):
+                await self.session.close()
 
     # --- what the rooms ask
 
@@ -316,6 +318,8 @@ class Replicas:
             try:
                 await self._queue.run()
             except StoreError as error:
+                if _is_cancelled():  # what broke while it was ending hides why it ended
+                    raise asyncio.CancelledError from error
                 log.warning("queue.begins_again", reason=str(error))
             await asyncio.sleep(AGAIN)
 
@@ -431,7 +435,7 @@ class Replicas:
             self._hand(connection)
 
     def _hand(self, connection: Any) -> int:
-        if not self._working:
+        if not self._working or self._queue.is_full(connection):
             return 0
         self._learn(connection)
         keys = hand_out(connection, self._parts.dispatcher.able_now(), self._clock.now(), MOST)
@@ -465,6 +469,11 @@ class Replicas:
     _working = True
     _parts: Parts
     store: PostgresStore
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _as_coroutine(work: Callable[[], Awaitable[None]]) -> None:
