@@ -83,7 +83,7 @@ class Answers:
         daemon = self._daemon
         counts = await self._history.counts(self._daemon.clock.now())
         now = daemon.clock.now()
-        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.sites))
+        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
         seen = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
         return {
             "version": __version__,
@@ -257,7 +257,7 @@ class Answers:
         daemon, metrics = self._daemon, self._daemon.metrics
         counts = await self._history.counts(self._daemon.clock.now())
         now = daemon.clock.now()
-        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.sites))
+        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
         metrics.set_queue(
             {
                 "looks_due": pending.looks_due,
