@@ -83,7 +83,7 @@ async def run(config: Path) -> None:
 async def made(config: Path) -> list[Json]:
     """The ledger's effects, oldest first."""
     async with opened(config, only_look=True) as daemon:
-        return (await History(daemon.store).effects(limit=1000))["results"][::-1]
+        return list((await History(daemon.store).effects(limit=1000))["results"])[::-1]
 
 
 def signs(effects: list[Json]) -> Counter[tuple[str, ...]]:

@@ -45,8 +45,10 @@ def targets_of(connection: Connection, rule: Rule, only: Collection[NodeKey] | N
 
 
 def changes_of(connection: Connection, rule: Rule, effects: Iterable[Json], book: Book) -> Json:
-    """What the plan of an edited rule brings, by sorts: `{"rule", "newly_tagged", "untagged", "newly_launched", "other",
-    "kept"}`; the sorts are lists of `{"summary", "target"}`, `kept` is the number of its claims that stay as they are.
+    """What the plan of an edited rule brings.
+
+    `{"rule", "newly_tagged", "untagged", "newly_launched", "other", "kept"}`: the sorts are lists of `{"summary",
+    "target"}`, `kept` is the number of the rule's claims that stay as they are.
     """
     found: dict[str, list[Json]] = {name: [] for name in SORTS}
     for one in effects:
