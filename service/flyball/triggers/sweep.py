@@ -16,6 +16,7 @@ import structlog
 from flyball.clients.flywheel.client import OWN
 from flyball.clients.flywheel.dialect import JobsAccess
 from flyball.clients.flywheel.filters import Filter, identified, since, where
+from flyball.concurrency import ahead
 from flyball.ledger.mirror import ids_between
 from flyball.ledger.noticing import load_cursor, save_cursor
 from flyball.model.levels import Level
@@ -125,32 +126,32 @@ class Sweeper:
         after: str | None = stored.get("after") if by_id and stored.get("read") == wanted else None
         listed: set[str] = set()
         length = 0
-        async for page in pages_by_id(
-            poller.client, str(level), self._filter(part, needs), after=after, parent=part.parent
-        ):
-            rows = page.rows
-            length = poller.lengths.followed(length, len(rows))
-            done.requests += 1
-            done.rows += len(rows)
-            ids = {row["id"] for row in rows if isinstance(row.get("id"), str)}
-            last = max(ids, default=None)
-            progress = {"after": last or after, "read": wanted}
-            taken = await poller.taking.take(
-                level,
-                [row for row in rows if keep(row)],
-                needs,
-                source=purpose,
-                cursor=(poller.site, name, progress) if by_id else None,
-                also=projects,
-                with_info=page.with_info,
-            )
-            done.changes += taken.changes
-            if not by_id:
-                listed |= ids
-                continue
-            if last is not None:
-                await self._missing(part, needs, (after, last), ids, done)
-            after = last or after
+        pages = pages_by_id(poller.client, str(level), self._filter(part, needs), after=after, parent=part.parent)
+        async with ahead(pages) as fetched:
+            async for page in fetched:
+                rows = page.rows
+                length = poller.lengths.followed(length, len(rows))
+                done.requests += 1
+                done.rows += len(rows)
+                ids = {row["id"] for row in rows if isinstance(row.get("id"), str)}
+                last = max(ids, default=None)
+                progress = {"after": last or after, "read": wanted}
+                taken = await poller.taking.take(
+                    level,
+                    [row for row in rows if keep(row)],
+                    needs,
+                    source=purpose,
+                    cursor=(poller.site, name, progress) if by_id else None,
+                    also=projects,
+                    with_info=page.with_info,
+                )
+                done.changes += taken.changes
+                if not by_id:
+                    listed |= ids
+                    continue
+                if last is not None:
+                    await self._missing(part, needs, (after, last), ids, done)
+                after = last or after
         # The list's end leaves the range open, so that a gap behind the last row is seen too.
         await self._missing(part, needs, (after if by_id else None, None), listed, done)
         now = poller.clock.now()
