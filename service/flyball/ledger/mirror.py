@@ -162,10 +162,17 @@ def subtree(connection: Connection, site: str, level: Level, ids: Sequence[str])
 
 
 def ids_between(
-    connection: Connection, site: str, level: Level, after: str | None, last: str | None, project: str | None
+    connection: Connection,
+    site: str,
+    level: Level,
+    after: str | None,
+    last: str | None,
+    project: str | None,
+    *,
+    fits: Callable[[str], bool] = lambda _label: True,
 ) -> list[str]:
-    """Ids of present nodes with after < id ≤ last, in order; None leaves that end open."""
-    query = select(nodes.c.id).where(
+    """Ids of present nodes with after < id ≤ last whose label fits, in order; None leaves that end open."""
+    query = select(nodes.c.id, nodes.c.label).where(
         nodes.c.site == site, nodes.c.level == str(level), nodes.c.presence == str(Presence.PRESENT)
     )
     if after is not None:
@@ -174,7 +181,7 @@ def ids_between(
         query = query.where(nodes.c.id <= last)
     if project is not None:
         query = query.where((nodes.c.id if level is Level.PROJECT else nodes.c.project) == project)
-    return [row.id for row in connection.execute(query.order_by(nodes.c.id))]
+    return [ident for ident, label in connection.execute(query.order_by(nodes.c.id)) if fits(label)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import structlog
 
 from flyball.clients.flywheel.client import OWN
 from flyball.clients.flywheel.dialect import JobsAccess
-from flyball.clients.flywheel.filters import Filter, identified, since, where
+from flyball.clients.flywheel.filters import Filter, identified, like, since, where
 from flyball.concurrency import ahead
 from flyball.ledger.mirror import ids_between
 from flyball.ledger.noticing import load_cursor, save_cursor
@@ -27,6 +27,7 @@ from flyball.triggers.poller import Poller
 from flyball.triggers.streams import Stream
 
 log = structlog.get_logger()
+NAMES = 20  # patterns of file names that a list is asked for; with more, all files are listed and most passed over
 MANY = 20  # above so many projects, the whole site is listed and the others' rows are passed over
 
 
@@ -162,6 +163,10 @@ class Sweeper:
         conditions = []
         if part.project is not None and part.parent is None:
             conditions.append(identified("parents.project", part.project, dialect))
+        if part.level is Level.FILE and needs.file_names is not None and dialect.file_names:
+            names = [glob.written for globs in needs.file_names for glob in globs.include]
+            if len(names) <= NAMES:
+                conditions.append(like("name", names))
         if part.level is Level.JOB and needs.jobs_since is not None and needs.jobs_since > EPOCH:
             conditions.append(since("created", needs.jobs_since, dialect))
         return where(*conditions)
@@ -174,7 +179,9 @@ class Sweeper:
         if level is Level.JOB:
             return
         known = await poller.store.read(
-            lambda connection: ids_between(connection, poller.site, level, *span, part.project)
+            lambda connection: ids_between(
+                connection, poller.site, level, *span, part.project, fits=lambda label: needs.is_about(level, label)
+            )
         )
         absent = [NodeKey(poller.site, level, ident) for ident in known if ident not in listed]
         if not absent:
