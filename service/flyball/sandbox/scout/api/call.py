@@ -174,7 +174,7 @@ def _match(parts: list[str], segments: list[str]) -> dict[str, str] | None:
     args: dict[str, str] = {}
     for part, segment in zip(parts, segments, strict=True):
         if part.startswith("{"):
-            if part == "{id}" and not segment.isdecimal():
+            if not segment or (part == "{id}" and not segment.isdecimal()):
                 return None
             args[part[1:-1]] = segment
         elif part != segment:
