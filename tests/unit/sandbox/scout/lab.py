@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,11 +18,17 @@ from flyball.sandbox.scout.tokens import make_token
 NOW = datetime(2026, 11, 20, 9, 7, 0, 318_000, tzinfo=UTC)
 
 
+@cache
+def packaged() -> Scenario:
+    """The packaged lab, read once."""
+    return Scenario.named("lab")
+
+
 @dataclass
 class ScoutLab:
     """A server and ways to ask it."""
 
-    scout: Scout = field(default_factory=lambda: Scenario.named("lab").scout(NOW))
+    scout: Scout = field(default_factory=lambda: packaged().scout(NOW))
 
     def token(self, user: str, life_s: float = 3600) -> str:
         """The header of a signed-in user, by user name."""
