@@ -118,7 +118,14 @@ async def test_the_hand_from_outside(sandbox: Sandbox, http: aiohttp.ClientSessi
     assert sandbox.scout.habits.compile_s == (0.0, 0.0)
     async with http.get("/sandbox/neuroscout") as answer:
         assert await answer.json() == {"analyses": {"DRAFT": 1, "PASSED": 4}, "collections": 0, "backlog": 0}
-    for wrong in ([], {"x": 1}, {"habits": {"speed": 1}}, {"analyses": {"zzzzz": {}}}, {"users": {"ben": {"id": 1}}}):
+    refused: list[Any] = [
+        [],
+        {"x": 1},
+        {"habits": {"speed": 1}},
+        {"analyses": {"zzzzz": {}}},
+        {"users": {"ben": {"id": 1}}},
+    ]
+    for wrong in refused:
         async with http.post("/sandbox/neuroscout", json=wrong) as answer:
             assert answer.status == 400, wrong
 

@@ -156,11 +156,12 @@ class Addresses:
         known.append((parts, {method: handler}))
 
     def find(self, method: str, segments: list[str]) -> tuple[Handler, dict[str, str]] | None:
-        """The handler of an address; None where the web page answers.
+        """The handler of an address, for HEAD that of GET; None where the web page answers.
 
         Raises:
             Page: 405 for a method that nothing takes there.
         """
+        method = "GET" if method == "HEAD" else method
         for parts, handlers in self._by_length.get(len(segments), []):
             args = _match(parts, segments)
             if args is not None and method in handlers:
