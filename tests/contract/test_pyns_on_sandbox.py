@@ -1,19 +1,26 @@
 """The official Neuroscout client, pyns 0.5.1, against the sandbox: the tutorial's calls, and the rest of what it offers."""
 
+import gc
 import gzip
 import io
 import json
 import tarfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyns
 import pytest
 import requests
 
 from contract.sdk_site import Running
 from flyball.sandbox import Scenario
+
+with warnings.catch_warnings():
+    warnings.simplefilter(
+        "ignore"
+    )  # pyns is compiled here on a fresh machine, with escapes that Python advises against
+    import pyns
 
 # pyns leaves files and sessions to the collector, and uses what newer Pythons advise against.
 pytestmark = [
@@ -39,12 +46,16 @@ def running() -> Iterator[Running]:
 
 
 @pytest.fixture
-def site(running: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
-    """The lab's data anew; look-ups by name, which pyns sends to its default address, come here, too."""
+def site(running: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """The lab's data anew; look-ups by name, which pyns sends to its default address, come here, too.
+
+    What pyns leaves open is collected at the end, while its warnings are still let pass.
+    """
     monkeypatch.delenv("NEUROSCOUT_USER", raising=False)
     monkeypatch.delenv("NEUROSCOUT_PASSWORD", raising=False)
     monkeypatch.setattr("pyns.api.API_BASE_URL", running.sandbox.neuroscout)
-    return running.fresh()
+    yield running.fresh()
+    gc.collect()
 
 
 def signed_in(site: Running, number: int = 0) -> Any:
