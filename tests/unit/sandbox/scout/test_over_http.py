@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from flyball.sandbox import Fault, Sandbox, Scenario, ScenarioError
+from flyball.sandbox import Fault, FaultPlan, Sandbox, Scenario, ScenarioError
 from unit.sandbox.scout.lab import NOW, packaged
+
+SCENARIOS = Path(__file__).parents[4] / "config" / "scenarios"
 
 
 class Clock:
@@ -165,6 +168,14 @@ def test_sections_that_cannot_be_used(section: dict[str, Any]) -> None:
     """A scenario with a wrong `neuroscout` is refused when it is read."""
     with pytest.raises(ScenarioError, match="neuroscout"):
         Scenario.of({"neuroscout": section})
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_scenarios(path: Path) -> None:
+    """Each of them can be used, and has a Neuroscout server with two users to sign in."""
+    scenario = Scenario.load(path)
+    assert len(FaultPlan("seed", scenario.faults).faults) == len(scenario.faults)
+    assert len(scenario.scout(NOW).users) >= 2
 
 
 def test_a_scenario_of_its_own() -> None:

@@ -58,11 +58,19 @@ def test_a_token_of_another_server() -> None:
         read_header("mine", f"JWT {make_token('theirs', 1, NOW, 60)}", NOW)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[]", b"nonsense"])
-def test_strange_credentials(lab: ScoutLab, body: bytes) -> None:
-    """An empty object is refused; what is no object crashes the handler."""
-    reply = lab.ask("POST", "/auth", body, user=None)
-    assert reply.status == (401 if body in {b"", b"{}"} else 0)
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{}", "application/json", 401),
+        (b"nonsense", "application/json", 400),
+        (b'{"email": "ada@example.org", "password": "scout-ada"}', "application/octet-stream", 0),
+        (b"", "", 0),
+    ],
+    ids=["empty", "broken", "undeclared", "none"],
+)
+def test_strange_credentials(lab: ScoutLab, body: bytes, kind: str, status: int) -> None:
+    """Nothing in them is refused, broken JSON is answered with a page, and what is not said to be JSON crashes."""
+    assert lab.ask("POST", "/auth", body, user=None, content_type=kind).status == status
 
 
 def test_accounts_that_are_not_open(lab: ScoutLab) -> None:

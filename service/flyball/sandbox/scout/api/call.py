@@ -80,13 +80,18 @@ class Call:
         """
         return read_query(self.request.query, spec)
 
+    @property
+    def declares_json(self) -> bool:
+        """Whether the body is said to be JSON."""
+        return "application/json" in self.request.headers.get("content-type", "")
+
     def body(self) -> dict[str, Any]:
         """The JSON body; empty for none, and for a body that is not declared as JSON.
 
         Raises:
             Page: 400 for broken JSON.
         """
-        if "application/json" not in self.request.headers.get("content-type", "") or not self.request.body:
+        if not self.declares_json or not self.request.body:
             return {}
         try:
             value = orjson.loads(self.request.body)
