@@ -195,7 +195,7 @@ class Answers:
         if not rules:
             known = ", ".join(sorted(names_for_people(daemon.rules.rules)))
             raise NotFound(f"there is no rule {rule!r}; there are: {known}")
-        keys = await find_keys(daemon.store, rules, target)
+        keys = await find_keys(daemon.find, rules, target)
         with suppress(SiteError):  # then the answer is of the last read, and `/readyz` says what is wrong
             await daemon.read_again(keys)
         answer = await why_all(daemon.store, daemon.dispatcher, rules, keys, daemon.clock.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,7 +12,6 @@ from flyball.events.documents import load_documents
 from flyball.ledger.book import load_book
 from flyball.ledger.edits import changes_of, targets_of
 from flyball.ledger.history import list_effects, recorded_decision
-from flyball.ledger.history_targets import find_target
 from flyball.ledger.rulings import NONE as UNSAID
 from flyball.ledger.rulings import load_rulings
 from flyball.model.decision import Decision
@@ -62,9 +61,9 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
     }
 
 
-async def find_keys(store: Store, rules: Sequence[Rule], text: str) -> list[NodeKey]:
-    """What a person names by id or path: nodes of the mirror, and cells of these rules."""
-    found: list[NodeKey] = await store.read(partial(find_target, text=text))
+async def find_keys(find: Callable[[str], Awaitable[list[NodeKey]]], rules: Sequence[Rule], text: str) -> list[NodeKey]:
+    """What a person names by id or path: what `find` finds on the sites, and cells of these rules."""
+    found = await find(text)
     return list(dict.fromkeys([*found, *(key for rule in rules for key in cell_keys(rule, text))]))
 
 

@@ -217,12 +217,12 @@ async def test_why_and_plan_name_cells(tmp_path: Path) -> None:
     async with lab_of(alone(tmp_path, cells())) as (daemon, _):
         rules = rules_named(daemon.rules.rules, "models")
         now = daemon.clock.now()
-        keys = await find_keys(daemon.store, rules, "predictor=speech,dataset=Life")
+        keys = await find_keys(daemon.find, rules, "predictor=speech,dataset=Life")
         answer = await why_all(daemon.store, daemon.dispatcher, rules, keys, now)
         assert answer is not None
         assert (answer["decision"], answer["target"]["path"]) == ("no", "dataset=Life,predictor=speech")
         assert answer["because"][0]["values"] == {"predictor": "speech"}
-        assert await find_keys(daemon.store, rules, "dataset=Nobody") == []
+        assert await find_keys(daemon.find, rules, "dataset=Nobody") == []
         whole = await plan(daemon.store, daemon.dispatcher, rules, now)
         assert whole["decisions"] == {"yes": 2, "no": 2, "unknown": 0}
         one = await plan(daemon.store, daemon.dispatcher, rules, now, only=keys)

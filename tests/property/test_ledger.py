@@ -266,7 +266,7 @@ def check_claims(life: Life) -> None:
             (b, ("low", ident, "0/HIGH")),
             (c, ("also", ident, "1/BAD")),
             (a, ("alarm", ident, "0.alert")),
-            (b, ("once", ident, "2.note")),
+            (b, ("once", ident, "0.note")),
         ):
             if value is not None:
                 assert (key in claims) == (value > 0), key

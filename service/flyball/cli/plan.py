@@ -120,7 +120,7 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
             rules = [replace(one, since=Since(everything=True)) for one in rules]
         only = None
         if target is not None:
-            only = await find_keys(daemon.store, rules, target)
+            only = await find_keys(daemon.find, rules, target)
             if not only:
                 fail(f"the site shows nothing named {target!r}")
         found = await plan_on(daemon.store, daemon.dispatcher, rules, daemon.clock.now(), only=only)
@@ -169,6 +169,6 @@ async def _why(lab: Lab, rule: str, target: str) -> Any:
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         await daemon.look()
         rules = rules_named(daemon.rules.rules, rule)
-        keys = await find_keys(daemon.store, rules, target)
+        keys = await find_keys(daemon.find, rules, target)
         await daemon.read_again(keys)
         return await why_all(daemon.store, daemon.dispatcher, rules, keys, daemon.clock.now())
