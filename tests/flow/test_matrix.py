@@ -339,3 +339,34 @@ async def test_a_rule_that_looks_at_another_level_lets_go_of_the_first(box: Sand
         await daemon.run_until_idle()
         assert not any("SEEN" in row["tags"] for row in box.site.acquisitions.rows.values())
         assert all("SEEN" in row["tags"] for row in box.site.sessions.rows.values())
+
+
+LIMITED = """
+rules:
+  - id: recon
+    since: all
+    each: subject
+    matrix: {most: [1, 2]}
+    let: {some: "t1[:most]"}
+    select: {t1: {files: "file.type == 'nifti' and file.classification.Measurement == ['T1']"}}
+    if: len(t1) >= 2
+    do:
+      - launch:
+          gear: freesurfer-recon-all
+          on: subject
+          inputs: {anatomical: "some[0]", "t1w_anatomical_{n}": "some[1:]"}
+          unless_ran: false
+    limits: {per_day: 3}
+"""
+
+
+async def test_limits_are_for_all_cells_together(box: Sandbox, tmp_path: Path) -> None:
+    """They protect the site, whatever the matrix; the rest waits with its reason."""
+    async with lab_of(write_lab(tmp_path, box.key, LIMITED)) as (daemon, _):
+        before = len(box.site.analyses.rows)
+        await daemon.run_until_idle()
+        assert len(box.site.analyses.rows) == before + 3
+        waiting = await effects(daemon, state="planned")
+        assert waiting
+        assert {row["error"] for row in waiting} == {"limit: 3 launches in 24 h"}
+        assert {row["rule"] for row in await effects(daemon)} == {"recon@most=1", "recon@most=2"}
