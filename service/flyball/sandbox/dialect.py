@@ -72,6 +72,8 @@ class Dialect:
     parser of 2019 had it. Parentheses make them agree."""
     all_data_admin_only: bool = False
     """A search with `all_data` answers 403 to everyone but site admins."""
+    queued_views: bool = True
+    """Data views are queued and fetched; otherwise they are only run at once (2019)."""
     page_limit: int | None = None
     """At most this many rows a page, whatever `limit` says; None: as many as asked for."""
 
@@ -104,6 +106,7 @@ LIVE19 = Dialect(
     role_permissions=False,
     bulk_tags=False,
     all_data_admin_only=True,
+    queued_views=False,
 )
 DIALECTS = {"v23": V23, "live19": LIVE19}
 

@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from flyball.sandbox.dialect import Dialect, dialect
 from flyball.sandbox.jobs import Pace
+from flyball.sandbox.views.executions import ViewPace
 
 Map = dict[str, Any]
 
@@ -41,6 +42,7 @@ class Scenario:
     growth: Map = field(default_factory=dict)
     scale: Map = field(default_factory=dict)
     search: Map = field(default_factory=dict)
+    views: Map = field(default_factory=dict)
     faults: list[Map] = field(default_factory=list)
 
     @classmethod
@@ -63,6 +65,7 @@ class Scenario:
             scenario.speech()
             scenario.pace()
             scenario.search_lag()
+            scenario.view_pace()
         except (TypeError, ValueError) as error:
             raise ScenarioError(str(error)) from error
         return scenario
@@ -99,6 +102,10 @@ class Scenario:
         if unknown or lag < 0:
             raise ValueError(f"search takes lag_s (seconds, zero or more), not {self.search}")
         return timedelta(seconds=lag)
+
+    def view_pace(self) -> ViewPace:
+        """How long executions of views take."""
+        return ViewPace.read(self.views)
 
     def pace(self) -> Pace:
         """How its jobs go on."""

@@ -71,6 +71,10 @@ class Site:
         self.gears = Table("_id", _nothing_above)
         self.collections = Table("_id", _nothing_above)
         self.users = Table("_id", _nothing_above)
+        self.views = Table("_id", _nothing_above)
+        self.executions = Table("_id", _nothing_above)
+        self.results: dict[str, Any] = {}
+        """Execution of a view to its table."""
         self.keys: dict[str, str] = {}
         """API key to user id."""
         self.contents: dict[str, bytes] = {}
