@@ -123,7 +123,7 @@ def test_types_expressions_and_groups(lab: Lab) -> None:
     ]
     (row,) = rows(lab, {"columns": columns, **PLAIN})
     assert (row["months"], row["n"], row["s.label"], row["s.sex"]) == (365, None, "sub-01", "female")
-    group = {"columns": [{"src": "file.size", "dst": "bytes", "accumulator": "sum"}], "fileSpec": files_of()}
+    group: Doc = {"columns": [{"src": "file.size", "dst": "bytes", "accumulator": "sum"}], "fileSpec": files_of()}
     found = rows(lab, {**group, "groupBy": {"columns": ["file.type"]}})
     assert {r["file.type"]: r["bytes"] for r in found if r["bytes"]}["dicom"] == 6 * 4096
 
@@ -145,7 +145,9 @@ def test_filters_pages_and_order(lab: Lab) -> None:
 
 def test_formats(lab: Lab) -> None:
     """Wrapped, flat, columns and rows, lines, CSV and TSV with CRLF; maps spread over columns in CSV."""
-    view = {"columns": [{"src": "acquisition.label", "dst": "a"}, {"src": "file.classification", "type": "object"}]}
+    view: Doc = {
+        "columns": [{"src": "acquisition.label", "dst": "a"}, {"src": "file.classification", "type": "object"}]
+    }
     view |= {"fileSpec": files_of("first", "*.nii.gz"), **PLAIN}
     first = {"a": "T1w", "file.classification": {"Intent": ["Structural"], "Measurement": ["T1"]}}
     assert rows(lab, view, form="json")["data"][0] == first
