@@ -11,7 +11,7 @@ from flyball.sandbox.errors import Refusal
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Doc
 
-_OPEN = frozenset({"gear", "user", "view", "execution"})
+_OPEN = frozenset({"gear", "user", "view", "execution", "batch"})
 """What everybody sees, or what the addresses themselves choose from."""
 
 BEARER_LENGTH = 57
