@@ -83,6 +83,17 @@ class Scenario:
             raise ScenarioError(f"{path}: {error}") from error
 
     @classmethod
+    def find(cls, path: Path) -> Self:
+        """A scenario from a YAML file, or the packaged one of that name when there is no such file.
+
+        Raises:
+            ScenarioError: neither, or a file that cannot be used.
+        """
+        if not path.exists() and path.parent == Path() and str(path) in packaged():
+            return cls.named(str(path))
+        return cls.load(path)
+
+    @classmethod
     def named(cls, name: str = "lab", **values: Any) -> Self:
         """A packaged scenario, with some values of its own."""
         return cls.of({"extends": name, **values})
@@ -110,6 +121,12 @@ class Scenario:
     def pace(self) -> Pace:
         """How its jobs go on."""
         return Pace.read(self.jobs)
+
+
+def packaged() -> list[str]:
+    """The names of the packaged scenarios."""
+    folder = files("flyball.sandbox") / "scenarios"
+    return sorted(each.name.removesuffix(".yaml") for each in folder.iterdir() if each.name.endswith(".yaml"))
 
 
 def _packaged(name: str) -> Map:
