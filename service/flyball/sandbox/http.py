@@ -76,14 +76,24 @@ class Server:
         self.requests = Requests()
         self._runner: web.ServerRunner | None = None
         self.address: tuple[str, int] = ("127.0.0.1", 0)
+        self.storage = ""
+        """Where the object storage is, when it has a port of its own."""
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 takes a free one."""
+    async def start(self, host: str, port: int, *, storage: bool = False) -> None:
+        """Listen; port 0 takes a free one.
+
+        The object storage gets a port of its own if asked for: clients drop their key when they are
+        sent to another origin, and only then.
+        """
         server = web.Server(self._handle, request_factory=_unlimited, access_log=None)
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         self.address = self._runner.addresses[0][:2]
+        if storage:
+            await web.TCPSite(self._runner, host, 0).start()
+            own = next(each[1] for each in self._runner.addresses if each[1] != self.address[1])
+            self.storage = f"http://{self.address[0]}:{own}"
 
     async def stop(self) -> None:
         """Stop listening and close the connections."""
