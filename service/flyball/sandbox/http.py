@@ -7,7 +7,7 @@ counts, a fresh start.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -35,6 +35,8 @@ _SCOUT = "/neuroscout"
 _STORAGE = "/storage/"
 _LONGEST_LINE = 4094
 """The longest request line that the Neuroscout server reads, in bytes."""
+_LONGEST_KEPT = 1 << 20
+"""Bodies of requests up to this size, in bytes, are kept with the request."""
 _HTML = b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center><hr>nginx</body></html>"
 
 
@@ -143,11 +145,14 @@ class Server:
                 reply = self._answer(path, _read(request.method, path, query, headers, body, parts))
             if fault is not None and fault.kind != "slow":
                 status = fault.status if fault.kind == "status" else 0
-                reply = Reply(status=status, body=reply.body, raw=reply.raw, content_type=reply.content_type)
+                reply = Reply(status=status, raw=_bytes(reply), content_type=reply.content_type)
                 return await _misbehave(request, fault, reply)
+            if reply.chunks is not None:
+                return await _streamed(request, reply, reply.chunks)
             return _response(reply) if reply.status else _hang_up(request)
         finally:
-            requests.note(Received(request.method, unquote(path), query, headers, reply.status, body))
+            kept = body if len(body) <= _LONGEST_KEPT else b""
+            requests.note(Received(request.method, unquote(path), query, headers, reply.status, kept))
 
     def _answer(self, path: str, request: Request) -> Reply:
         if path.startswith(_SCOUT):
@@ -245,7 +250,20 @@ def _response(reply: Reply) -> web.Response:
     return web.Response(status=reply.status, body=body, headers=headers)
 
 
+async def _streamed(request: web.BaseRequest, reply: Reply, chunks: Iterable[bytes]) -> web.StreamResponse:
+    """A large body, piece by piece."""
+    headers = {**reply.headers, "Content-Type": reply.content_type, "Content-Length": str(reply.length)}
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    await response.prepare(request)
+    for chunk in chunks:
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
 def _bytes(reply: Reply) -> bytes:
+    if reply.chunks is not None:
+        return b"".join(reply.chunks)
     return reply.raw if reply.raw is not None else orjson.dumps(reply.body)
 
 

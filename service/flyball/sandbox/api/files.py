@@ -42,10 +42,9 @@ def _content(call: Call, file: Doc) -> Reply:
         return _from_zip(files.content_of(call.site, file), member)
     if call.site.speech.signed_urls and call.feature("safe-redirect") and not call.flag("view"):
         return Reply(status=302, raw=b"", headers={"Location": _signed(call, file)})
-    content = files.content_of(call.site, file)
     headers = {"Content-Disposition": f'attachment; filename="{_quoted(file["name"])}"'}
     wanted = call.request.headers.get("range") if call.flag("view") else None
-    return ranged(content, wanted, file["mimetype"], headers)
+    return ranged(call.site, file, wanted, headers)
 
 
 def _signed(call: Call, file: Doc) -> str:
