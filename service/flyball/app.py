@@ -21,6 +21,7 @@ from flyball.adapters.store.sqlite import LEDGER_NAME
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
+from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
 from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
@@ -33,7 +34,9 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
+from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
+from flyball.seeking import seek
 from flyball.settings import EMBEDDED, FlywheelSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
 from flyball.sites import SiteParts, connect
@@ -45,6 +48,7 @@ from flyball.triggers.weather import Weather
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
+from flyball.workers.hands import NO_SITE
 
 if TYPE_CHECKING:
     from flyball.replicas import Replicas
@@ -53,6 +57,7 @@ log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
+NO_WAIT = (2.0, 60.0)  # seconds after an unclear end, of what is on no site: as the sites' own default
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -133,7 +138,7 @@ class Daemon:
             self.store,
             self.clock,
             KINDS,
-            hands={name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()},
+            hands=self._all_hands(),
             route=self.book.route,
             at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
             observe=self._saw_attempt,
@@ -160,6 +165,15 @@ class Daemon:
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
         await self.dispatcher.look_everywhere(taken.changed | startup)
         self.opened = True
+
+    def _all_hands(self) -> dict[str, Hands]:
+        """What effects may use on each site, and those of rules that need no site."""
+        without = Hands(NO_SITE, self.channels, self._secret, self.clock.now(), NO_WAIT)
+        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
+        hands = dict.fromkeys((NOWHERE, *others), without)
+        return hands | {
+            name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()
+        }
 
     async def _take_part(self, replicas: Replicas) -> None:
         """Be one of many: told by the others, and carrying on what a dead one left."""
@@ -225,6 +239,10 @@ class Daemon:
             mine = [key for key in keys if key.site == site]
             if mine:
                 await watch.poller.taking.call_roll(mine, watch.needs, source="poll")
+
+    async def find(self, target: str) -> list[NodeKey]:
+        """The nodes that a person names, by id or path."""
+        return await seek(self.store, self.watches, target)
 
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""

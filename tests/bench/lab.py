@@ -52,6 +52,20 @@ rules:
 """One tag write for each acquisition."""
 
 
+HOOKED = """
+version: 1
+rules:
+  - id: hooked
+    title: Every acquisition that a hook names
+    since: all
+    each: acquisition
+    trigger: [{webhook: lab}]
+    do:
+      - tag: {on: acquisition, set: {SEEN: true}}
+"""
+"""One tag write for each delivery."""
+
+
 def lab(folder: Path, key: str, rules: str | None, *, every: str = "1h", **settings: Any) -> Path:
     """Write a lab with no limits but 32 requests at once; the config folder.
 
@@ -60,7 +74,7 @@ def lab(folder: Path, key: str, rules: str | None, *, every: str = "1h", **setti
         key: of the site.
         rules: text of the rule file; None: the shipped rules.
         every: time between polls.
-        settings: further settings.
+        settings: further ones.
     """
     site: dict[str, Any] = {
         "limits": {"per_second": 0, "concurrency": 32},

@@ -96,11 +96,11 @@ def test_links_between_pages_resolve(path: Path) -> None:
 
 
 def test_every_decision_is_in_the_index() -> None:
-    """The decisions are numbered without gaps, listed with their own titles, and have the three parts."""
+    """Each decision has a number of its own, stands in the index with its title, and has the three parts."""
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text("utf-8")
     pages = sorted(folder.glob("[0-9]*.md"))
-    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    assert len({page.name[:4] for page in pages}) == len(pages) > 0
     for page in pages:
         text = page.read_text("utf-8")
         number, title = re.match(r"# (\d{4}) (.+)", text).groups()  # type: ignore[union-attr] # a page without a title fails
@@ -164,7 +164,6 @@ TAGGED = "tag: {on: project, set: {A: true}}"
 @pytest.mark.parametrize(
     ("row", "phrase", "rule"),
     [
-        ("rules on each", "`matrix`", f"each: matrix, matrix: {{a: [1]}}, do: [{{{TAGGED}}}]"),
         ("triggers", "`analysis`", f"each: session, trigger: [{{analysis: PASSED}}], do: [{{{TAGGED}}}]"),
         (
             "launches",
@@ -175,11 +174,6 @@ TAGGED = "tag: {on: project, set: {A: true}}"
         ("alerts", "`wait`", "each: session, do: [{alert: {title: t, wait: 0s}}]"),
         ("alerts", "Slack", "each: session, do: [{alert: {title: t, channel: team}}]"),
         ("QC profiles", "robust z", f"each: file, if: \"qc('p').level == 'warn'\", do: [{{{TAGGED}}}]"),
-        (
-            "selections",
-            "`search`",
-            f"each: session, select: {{s: {{search: q, returns: session}}}}, do: [{{{TAGGED}}}]",
-        ),
     ],
 )
 def test_what_the_readme_calls_refused_is_refused(row: str, phrase: str, rule: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, tuple_, update
 
 from flyball.ledger.book import load_book, store_book
+from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, unpack
 from flyball.ledger.limiting import call_all
 from flyball.ledger.looking import LookKey
@@ -28,6 +29,7 @@ from flyball.rules.reconciling import untried
 from flyball.rules.rule import Mode
 
 _HELD = str(EffectState.HELD)
+_EFFECT = insert(effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,12 @@ def see_rules(connection: Connection, versions: dict[str, str], now: datetime) -
     return result
 
 
+def record_of(connection: Connection, rule: str) -> RuleRecord:
+    """What the ledger knows of a rule that it has seen."""
+    row = connection.execute(select(rules).where(rules.c.id == rule)).one()
+    return RuleRecord(rule, row.version, moment(row.first_seen), row.paused, row.generation, row.released)
+
+
 def shift_first_sight(connection: Connection, rules_: Iterable[str], by: timedelta) -> None:
     """Move the first sight of rules that were seen before their site's clock was known."""
     for rule in rules_:
@@ -149,8 +157,7 @@ def store_decisions(connection: Connection, batch: Iterable[Decided], now: datet
             )
             stored.effects += 1
             stored.kinds[planned.kind] = stored.kinds.get(planned.kind, 0) + 1
-    if wanted:
-        connection.execute(insert(effects), wanted)
+    many(connection, _EFFECT, wanted)
     _give_up_held(connection, book, now)
     store_book(connection, book, now)
     return stored

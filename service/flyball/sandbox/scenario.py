@@ -6,6 +6,7 @@ single values are replaced. The packaged `lab` explains every key in its comment
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -15,8 +16,12 @@ from ruamel.yaml.error import YAMLError
 
 from flyball.sandbox.dialect import Dialect, dialect
 from flyball.sandbox.jobs import Pace
+from flyball.sandbox.scout import Scout, build_scout
+from flyball.sandbox.views.executions import ViewPace
 
 Map = dict[str, Any]
+_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+"""A moment at which a scenario's data are made for a trial, to see whether it can be used."""
 
 
 class ScenarioError(ValueError):
@@ -39,7 +44,10 @@ class Scenario:
     launches: list[Map] = field(default_factory=list)
     growth: Map = field(default_factory=dict)
     scale: Map = field(default_factory=dict)
+    search: Map = field(default_factory=dict)
+    views: Map = field(default_factory=dict)
     faults: list[Map] = field(default_factory=list)
+    neuroscout: Map = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -60,6 +68,9 @@ class Scenario:
         try:
             scenario.speech()
             scenario.pace()
+            scenario.search_lag()
+            scenario.view_pace()
+            scenario.scout(_SOME_TIME)
         except (TypeError, ValueError) as error:
             raise ScenarioError(str(error)) from error
         return scenario
@@ -77,6 +88,17 @@ class Scenario:
             raise ScenarioError(f"{path}: {error}") from error
 
     @classmethod
+    def find(cls, path: Path) -> Self:
+        """A scenario from a YAML file, or the packaged one of that name when there is no such file.
+
+        Raises:
+            ScenarioError: neither, or a file that cannot be used.
+        """
+        if not path.exists() and path.parent == Path() and str(path) in packaged():
+            return cls.named(str(path))
+        return cls.load(path)
+
+    @classmethod
     def named(cls, name: str = "lab", **values: Any) -> Self:
         """A packaged scenario, with some values of its own."""
         return cls.of({"extends": name, **values})
@@ -85,9 +107,39 @@ class Scenario:
         """How the site speaks."""
         return dialect(self.dialect, **self.switches)
 
+    def search_lag(self) -> timedelta:
+        """How far the search index is behind.
+
+        Raises:
+            ValueError: an unknown key or a lag below zero.
+        """
+        unknown = set(self.search) - {"lag_s"}
+        lag = float(self.search.get("lag_s", 0))
+        if unknown or lag < 0:
+            raise ValueError(f"search takes lag_s (seconds, zero or more), not {self.search}")
+        return timedelta(seconds=lag)
+
+    def view_pace(self) -> ViewPace:
+        """How long executions of views take."""
+        return ViewPace.read(self.views)
+
     def pace(self) -> Pace:
         """How its jobs go on."""
         return Pace.read(self.jobs)
+
+    def scout(self, now: datetime) -> Scout:
+        """Its Neuroscout server, as it is at a moment.
+
+        Raises:
+            ValueError: an unknown key or a wrong value.
+        """
+        return build_scout(self.neuroscout, self.seed, now)
+
+
+def packaged() -> list[str]:
+    """The names of the packaged scenarios."""
+    folder = files("flyball.sandbox") / "scenarios"
+    return sorted(each.name.removesuffix(".yaml") for each in folder.iterdir() if each.name.endswith(".yaml"))
 
 
 def _packaged(name: str) -> Map:
