@@ -161,8 +161,8 @@ class Replicas:
 
     def ready(self, site: str, levels: set[Level]) -> bool:
         """Whether these levels of a site can be relied on, as the leader says."""
-        if self.leads.is_set():
-            watch = self._parts.watches.get(site)
+        watch = self._parts.watches.get(site)
+        if watch is None or self.leads.is_set():
             return watch is not None and watch.ready_for(levels)
         known = self._of_lead(site).get("levels", ())
         return set(map(str, levels)) <= set(known)
