@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
@@ -91,10 +92,19 @@ class Server:
         self._control("stop", "-m", mode)
 
     def start(self) -> None:
-        """Starts it again on the same address."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._server.ensure_postgres_running()
+        """Starts it again on the same address; it answers then."""
+        where = parse_qs(urlsplit(self.root).query)["host"][0]
+        self._control("start", "-l", str(self.folder / "log"), "-o", f"-h '' -k {where}")
+        end = time.monotonic() + 60
+        while True:
+            try:
+                self._execute("SELECT 1")
+            except psycopg.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def restart(self, *, down: float = 0.0, mode: str = "fast") -> None:
         """Stops it for so many seconds."""
