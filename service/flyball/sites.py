@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from flyball import __version__
 from flyball.clients.flywheel.client import FlywheelClient
+from flyball.clients.flywheel.collecting import Collecting
 from flyball.clients.flywheel.keys import parse_key
 from flyball.clients.transport import Timeouts
 from flyball.effects.port import Channels, Hands
@@ -54,7 +55,9 @@ class SiteParts:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
         unclear = (wait.reset.total_seconds(), wait.timeout.total_seconds())
-        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear)
+        return Hands(
+            SiteHands(self.client), channels, secret, clock.now(), unclear, collections=Collecting(self.client)
+        )
 
 
 @dataclass(slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flyball.effects.alert import Alert
+from flyball.effects.collection import Collection
+from flyball.effects.info import Info
 from flyball.effects.launch import Launch
 from flyball.effects.note import Note
 from flyball.effects.tag import Tag
 
-KINDS: dict[str, Any] = {kind.name: kind for kind in (Tag(), Note(), Alert(), Launch())}
+KINDS: dict[str, Any] = {kind.name: kind for kind in (Tag(), Note(), Alert(), Launch(), Info(), Collection())}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from flyball.effects.lending import Collections, Contents, Folder, Making, Poster, Views
 from flyball.model.effect import Effect, Report
 from flyball.rules.catalog import EffectKind
 
@@ -34,6 +35,14 @@ class Site(Protocol):
 
     async def add_note(self, level: str, ident: str, text: str) -> None:
         """Add a note."""
+        ...
+
+    async def info(self, level: str, ident: str, *, fresh: bool = False) -> dict[str, Any]:
+        """The `info` of one container or file, read singly."""
+        ...
+
+    async def set_info(self, level: str, ident: str, values: Json) -> None:
+        """Set top-level keys of `info`, each whole; the others stay."""
         ...
 
     async def gear(self, name: str, version: str | None = None) -> dict[str, Any]:
@@ -87,6 +96,9 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        collections, contents, views, making: further topics of the site (see `effects.lending`).
+        folder: where files are written to, and the config folder to read from.
+        poster: posts to addresses of the lab's.
     """
 
     site: Site
@@ -94,6 +106,12 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
+    collections: Collections | None = None
+    contents: Contents | None = None
+    folder: Folder | None = None
+    views: Views | None = None
+    making: Making | None = None
+    poster: Poster | None = None
 
 
 class Kind(EffectKind, Protocol):
