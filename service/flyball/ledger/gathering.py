@@ -23,7 +23,7 @@ from sqlalchemy import Connection, delete, select
 from flyball.ledger.codec import micros, row_node, unpack
 from flyball.ledger.limiting import Caps
 from flyball.ledger.mirror import ancestor_keys, chunks, find, upsert
-from flyball.ledger.tables import claims, decisions, looks, marks, nodes
+from flyball.ledger.tables import claims, decisions, looks, marks, nodes, rules
 from flyball.model.decision import Verdict
 from flyball.model.effect import Effect, Outcome, Report
 from flyball.model.levels import Level
@@ -32,6 +32,7 @@ from flyball.rules.claims import ADD, COLLECTION, collection_subject
 from flyball.rules.scope import Scope
 
 EXACT: Final = "exact"
+OWN: Final = "own"
 ABSENT, PRESENT, OTHERS = "absent", "present", "others"  # what an attempt tells of the members, by id
 ADDED, REMOVED, LOST = "put_in", "taken_out", "lost"
 _TOLD: Final = frozenset({ABSENT, PRESENT, ADDED, REMOVED, LOST})
@@ -61,7 +62,9 @@ def situation(connection: Connection, effect: Effect, caps: Mapping[str, Caps]) 
         if row.rule == effect.rule:
             wanted.update(mine)
     known = _marks_of(connection, effect.site, label)
-    found = {"wanted": sorted(wanted), "elsewhere": sorted(elsewhere), "marks": known}
+    found: dict[str, Any] = {"wanted": sorted(wanted), "elsewhere": sorted(elsewhere), "marks": known}
+    if connection.execute(select(rules.c.id).where(rules.c.id == effect.rule, rules.c.paused.is_(True))).first():
+        return {**found, "sync": OWN} if effect.params["sync"] == EXACT else found  # undone: others' members stay
     others = effect.params.get(OTHERS)
     if effect.params["sync"] == EXACT and others is not None:
         keys = [NodeKey(effect.site, Level.ACQUISITION, ident) for ident in others if ident not in elsewhere]
