@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl as ssl_module
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -24,9 +24,12 @@ from flyball.clients.exchange import (
     BodyTooLarge,
     Does,
     Pace,
+    Receiver,
     Request,
     Response,
     Seen,
+    Slice,
+    length_of,
     retry_after,
     trimmed,
 )
@@ -35,7 +38,11 @@ from flyball.model.errors import Permanent, SiteError, Stopping, Transient, Unkn
 Observer = Callable[[str, str, int | None, float], None]
 """Called once per attempt with method, path template, status (None: no answer) and seconds."""
 
-_KEPT_HEADERS = ("content-type", "retry-after", "location", "date")
+_KEPT_HEADERS = ("content-type", "retry-after", "location", "date", "content-length", "content-range", "etag")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_READ_AT_ONCE = 256 * 1024
+_HOPS = 5  # redirects that are followed
+_FOREIGN = ("range", "content-type", "content-range", "content-length")  # headers of ours that another host may see
 _SAME_TIME = timedelta(seconds=2)  # Date has whole seconds: a smaller difference of the clocks cannot be told
 _REPEATED = frozenset({429, 502, 503, 504})
 _LONGEST_OBEYED_HERE = 30.0
@@ -197,19 +204,91 @@ class Transport:
             self._pace.saw(Seen.BUSY if busy else Seen.ILL if status == 503 else Seen.OK, asked)
             return response
 
+    async def fetch(self, request: Request, receiver: Receiver) -> Response:
+        """Sends a read and hands a good answer to `receiver` as it comes; the answer without its body.
+
+        A redirect to storage is followed by hand: another host sees none of our headers but the range that is asked
+        for. There is no time limit for the whole, only for silence.
+
+        Raises:
+            Transient: no usable answer, or it broke off. What came before was handed over.
+            Permanent: it leads from https to http, or nowhere.
+        """
+        url, headers = URL(self.base_url + request.target, encoded=True), {**self._headers, **dict(request.headers)}
+        times = self._timeouts
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=times.connect, sock_read=times.silence)
+        async with self._pace.slot():
+            begun, status = self._clock(), None
+            try:
+                for _ in range(_HOPS + 1):
+                    async with self._session(fresh=request.alone).request(
+                        "GET", url, headers=headers, allow_redirects=False, ssl=self._ssl, timeout=limit
+                    ) as response:
+                        status = response.status
+                        kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+                        if status in _REDIRECTS and "location" in kept:
+                            headers = _headers_for(url, headers, url := self._next(url, kept["location"]))
+                            continue
+                        self._pace.saw(Seen.BUSY if status == 429 else Seen.OK)
+                        if not response.ok:
+                            return Response(status, kept, (await response.content.read(65536)))
+                        await receiver.begin(status, kept)
+                        async for piece in response.content.iter_any():
+                            await receiver.write(piece)
+                        return Response(status, kept)
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                self._pace.saw(Seen.SLOW if isinstance(error, TimeoutError) else Seen.LOST)
+                raise self._translated(request, error, sent=not isinstance(error, _NOT_CONNECTED)) from error
+            finally:
+                if self._observer is not None:
+                    self._observer(request.method, request.template or request.path, status, self._clock() - begun)
+        raise Permanent(f"{self.site}: {request.name} leads from one address to the next without end", site=self.site)
+
+    def _next(self, url: URL, location: str) -> URL:
+        there = url.join(URL(location, encoded=True))
+        if there.scheme not in ("http", "https") or (url.scheme == "https" and there.scheme == "http"):
+            raise Permanent(f"{self.site}: it sends us on to an unsafe address ({there.scheme})", site=self.site)
+        return there
+
+    async def put_elsewhere(self, url: str, headers: Mapping[str, str], pieces: tuple[bytes | Slice, ...]) -> Response:
+        """Puts bytes to a storage address that the site has signed. None of our own headers go there.
+
+        Raises:
+            Transient: no usable answer; the same may be sent again.
+        """
+        there = URL(url, encoded=True)
+        if there.scheme not in ("http", "https") or not there.host:
+            raise Permanent(f"{self.site}: it names no usable address for an upload", site=self.site)
+        request = Request("PUT", "/", does=Does.SET, template="(storage)", pieces=pieces)
+        given = {**headers, "Content-Length": str(length_of(pieces))}
+        times = self._timeouts
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=times.connect, sock_read=times.silence)
+        async with self._pace.slot():
+            try:
+                async with self._session(fresh=False).request(
+                    "PUT", there, headers=given, data=_sent(pieces), allow_redirects=False, ssl=self._ssl, timeout=limit
+                ) as response:
+                    kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+                    return Response(response.status, kept, await response.content.read(65536))
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise self._translated(request, error, sent=not isinstance(error, _NOT_CONNECTED)) from error
+
     async def _exchange(self, request: Request, trace: SimpleNamespace) -> Response:
         headers = {**self._headers, **dict(request.headers)}
         times = self._timeouts
+        data: Any = request.body
+        whole: float | None = request.timeout or times.whole
+        if request.pieces:
+            headers["Content-Length"] = str(length_of(request.pieces))
+            data, whole = _sent(request.pieces), request.timeout  # a large file takes its time; silence ends it
         async with self._session(fresh=request.alone).request(
             request.method,
             URL(self.base_url + request.target, encoded=True),
             headers=headers,
-            data=request.body,
+            data=data,
             allow_redirects=False,
             ssl=self._ssl,
-            timeout=aiohttp.ClientTimeout(
-                total=request.timeout or times.whole, sock_connect=times.connect, sock_read=times.silence
-            ),
+            timeout=aiohttp.ClientTimeout(total=whole, sock_connect=times.connect, sock_read=times.silence),
             trace_request_ctx=trace,
         ) as response:
             trace.sent = True
@@ -285,6 +364,33 @@ class Transport:
         if request.idempotent:
             return Transient(message, site=self.site)
         return UnknownOutcome(message, timed_out=isinstance(error, TimeoutError), site=self.site)
+
+
+def _headers_for(before: URL, headers: Mapping[str, str], there: URL) -> dict[str, str]:
+    """What goes to the next address: everything on the same host, else nothing that is ours."""
+    if before.origin() == there.origin():
+        return dict(headers)
+    return {name: value for name, value in headers.items() if name.lower() in _FOREIGN}
+
+
+async def _sent(pieces: tuple[bytes | Slice, ...]) -> AsyncIterator[bytes]:
+    """The bytes of all pieces; files are read in a thread, a little at a time."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        file = await asyncio.to_thread(open, piece.path, "rb")
+        try:
+            await asyncio.to_thread(file.seek, piece.offset)
+            left = piece.length
+            while left:
+                some = await asyncio.to_thread(file.read, min(left, _READ_AT_ONCE))
+                if not some:
+                    raise OSError(f"{piece.path} became shorter while it was read")
+                left -= len(some)
+                yield some
+        finally:
+            await asyncio.to_thread(file.close)
 
 
 async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:

@@ -104,6 +104,10 @@ class Contents(Protocol):
         """The record of a container's file, read singly, with info and tags; None when there is none."""
         ...
 
+    async def outputs(self, analysis: str) -> list[dict[str, Any]]:
+        """The records of an analysis' output files."""
+        ...
+
     async def download(self, source: Source, sink: Sink, *, most: int | None = None) -> None:
         """Stream a file into `sink`, going on where it ends if the site can.
 
@@ -163,6 +167,14 @@ class Folder(Protocol):
 
     async def claim(self, path: str, owner: str) -> str | None:
         """Make a place somebody's; None, or who had it before."""
+        ...
+
+    async def seal(self, path: str, key: str) -> None:
+        """Note what the file at a place is."""
+        ...
+
+    async def sealed(self, path: str) -> str | None:
+        """What the file at a place is, if it is there and was not changed since that was noted."""
         ...
 
     def local(self, path: str) -> AbstractAsyncContextManager[Local]:
