@@ -14,8 +14,8 @@ from typing import Any, Self
 from sqlalchemy import select
 
 from fakes.channels import FakeChannels
-from fakes.collections import FakeCollections
 from fakes.clock import START, FakeClock
+from fakes.collections import FakeCollections
 from fakes.faults import Killed
 from fakes.ledger import MemoryLedger
 from fakes.site import FakeSite

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl as ssl_module
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -33,6 +33,7 @@ from flyball.clients.exchange import (
     retry_after,
     trimmed,
 )
+from flyball.clients.pieces import ended, sent
 from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
 
 Observer = Callable[[str, str, int | None, float], None]
@@ -40,9 +41,7 @@ Observer = Callable[[str, str, int | None, float], None]
 
 _KEPT_HEADERS = ("content-type", "retry-after", "location", "date", "content-length", "content-range", "etag")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_READ_AT_ONCE = 256 * 1024
 _HOPS = 5  # redirects that are followed
-_FOREIGN = ("range", "content-type", "content-range", "content-length")  # headers of ours that another host may see
 _SAME_TIME = timedelta(seconds=2)  # Date has whole seconds: a smaller difference of the clocks cannot be told
 _REPEATED = frozenset({429, 502, 503, 504})
 _LONGEST_OBEYED_HERE = 30.0
@@ -207,8 +206,8 @@ class Transport:
     async def fetch(self, request: Request, receiver: Receiver) -> Response:
         """Sends a read and hands a good answer to `receiver` as it comes; the answer without its body.
 
-        A redirect to storage is followed by hand: another host sees none of our headers but the range that is asked
-        for. There is no time limit for the whole, only for silence.
+        A redirect is followed by hand: a signed address gets none of our headers but the range that is asked for, on
+        whatever host it is (storage refuses a second way of signing in). Only silence has a time limit.
 
         Raises:
             Transient: no usable answer, or it broke off. What came before was handed over.
@@ -227,7 +226,8 @@ class Transport:
                         status = response.status
                         kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
                         if status in _REDIRECTS and "location" in kept:
-                            headers = _headers_for(url, headers, url := self._next(url, kept["location"]))
+                            url = self._next(url, kept["location"])
+                            headers = {name: text for name, text in headers.items() if name.lower() == "range"}
                             continue
                         self._pace.saw(Seen.BUSY if status == 429 else Seen.OK)
                         if not response.ok:
@@ -263,24 +263,39 @@ class Transport:
         given = {**headers, "Content-Length": str(length_of(pieces))}
         times = self._timeouts
         limit = aiohttp.ClientTimeout(total=None, sock_connect=times.connect, sock_read=times.silence)
+        sending = sent(pieces)
         async with self._pace.slot():
             try:
                 async with self._session(fresh=False).request(
-                    "PUT", there, headers=given, data=_sent(pieces), allow_redirects=False, ssl=self._ssl, timeout=limit
+                    "PUT", there, headers=given, data=sending, allow_redirects=False, ssl=self._ssl, timeout=limit
                 ) as response:
                     kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
                     return Response(response.status, kept, await response.content.read(65536))
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise self._translated(request, error, sent=not isinstance(error, _NOT_CONNECTED)) from error
+            finally:
+                await ended(sending)
 
     async def _exchange(self, request: Request, trace: SimpleNamespace) -> Response:
         headers = {**self._headers, **dict(request.headers)}
         times = self._timeouts
         data: Any = request.body
+        sending: AsyncGenerator[bytes, None] | None = None
         whole: float | None = request.timeout or times.whole
         if request.pieces:
             headers["Content-Length"] = str(length_of(request.pieces))
-            data, whole = _sent(request.pieces), request.timeout  # a large file takes its time; silence ends it
+            sending = sent(request.pieces)
+            data, whole = sending, request.timeout  # a large file takes its time; silence ends it
+        try:
+            return await self._exchanged(request, headers, data, whole, trace)
+        finally:
+            if sending is not None:
+                await ended(sending)
+
+    async def _exchanged(
+        self, request: Request, headers: Mapping[str, str], data: Any, whole: float | None, trace: SimpleNamespace
+    ) -> Response:
+        times = self._timeouts
         async with self._session(fresh=request.alone).request(
             request.method,
             URL(self.base_url + request.target, encoded=True),
@@ -364,33 +379,6 @@ class Transport:
         if request.idempotent:
             return Transient(message, site=self.site)
         return UnknownOutcome(message, timed_out=isinstance(error, TimeoutError), site=self.site)
-
-
-def _headers_for(before: URL, headers: Mapping[str, str], there: URL) -> dict[str, str]:
-    """What goes to the next address: everything on the same host, else nothing that is ours."""
-    if before.origin() == there.origin():
-        return dict(headers)
-    return {name: value for name, value in headers.items() if name.lower() in _FOREIGN}
-
-
-async def _sent(pieces: tuple[bytes | Slice, ...]) -> AsyncIterator[bytes]:
-    """The bytes of all pieces; files are read in a thread, a little at a time."""
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            yield piece
-            continue
-        file = await asyncio.to_thread(open, piece.path, "rb")
-        try:
-            await asyncio.to_thread(file.seek, piece.offset)
-            left = piece.length
-            while left:
-                some = await asyncio.to_thread(file.read, min(left, _READ_AT_ONCE))
-                if not some:
-                    raise OSError(f"{piece.path} became shorter while it was read")
-                left -= len(some)
-                yield some
-        finally:
-            await asyncio.to_thread(file.close)
 
 
 async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:

@@ -37,8 +37,8 @@ class InfoParams(Params):
 
     on: ContainerLevel = Field(description="Level of what gets the values: the target's or one above.")
     set: Annotated[dict[str, str | bool | int | float], Field(min_length=1)] = Field(
-        description="Key → expression. `qc.worst` is the key `worst` of the object `qc`. An unknown value leaves its key "
-        "as it is."
+        description="Key → expression. `qc.worst` is the key `worst` of the object `qc`. What is unknown leaves "
+        "its key as it is."
     )
 
 
