@@ -11,6 +11,7 @@ from flyball.clients.flywheel.client import FlywheelClient
 from flyball.clients.flywheel.collecting import Collecting
 from flyball.clients.flywheel.contents import Contents
 from flyball.clients.flywheel.keys import parse_key
+from flyball.clients.flywheel.viewing import Viewing
 from flyball.clients.transport import Timeouts
 from flyball.effects.lending import Folder
 from flyball.effects.port import Channels, Hands
@@ -68,6 +69,7 @@ class SiteParts:
             collections=Collecting(self.client),
             contents=Contents(self.client),
             folder=folder,
+            views=Viewing(self.client),
         )
 
 

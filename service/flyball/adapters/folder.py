@@ -14,12 +14,13 @@ import shutil
 import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 import orjson
 
+from flyball.adapters.tables import joined
 from flyball.effects.lending import Local
 from flyball.effects.paths import place_key
 from flyball.model.errors import Permanent, Transient
@@ -48,6 +49,7 @@ class DataFolder:
         self._config = config
         self._places: dict[str, dict[str, Any]] | None = None
         self._lock = threading.Lock()
+        self._joining = threading.Lock()
 
     async def size(self, path: str) -> int | None:
         """Bytes of a file, None when there is none."""
@@ -64,7 +66,7 @@ class DataFolder:
 
     async def write(self, path: str, content: bytes) -> None:
         """Write a small file whole, in one step; nothing if it is there with this content."""
-        await _threaded(self._write, path, content)
+        await _threaded(self._put, path, iter((content,)))
 
     async def claim(self, path: str, owner: str) -> str | None:
         """Make a place somebody's; None, or who had it before."""
@@ -87,30 +89,47 @@ class DataFolder:
         finally:
             await asyncio.shield(asyncio.to_thread(part.close))
 
-    @asynccontextmanager
-    async def local(self, path: str) -> AsyncIterator[Local]:
-        """A file of the config folder, hashed.
+    async def copy(self, path: str, to: str) -> bool:
+        """Put a copy of a file somewhere, in one step; False when the same is there."""
+        return await _threaded(self._copy, path, to)
 
-        Raises:
-            Permanent: there is no such file, or it lies elsewhere.
-            Transient: it changed while it was used.
-        """
-        whole, before = await _threaded(self._find, path)
-        yield Local(str(whole), before.st_size, await _threaded(_digests_of, whole))
-        after = await _threaded(whole.stat)
-        if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
-            raise Transient(f"{path} changed while it was read")
+    async def join(self, paths: Sequence[str], to: str) -> bool:
+        """Put the tables of several files together into one, in one step; False when the same is there."""
+        return await _threaded(self._join, paths, to)
+
+    def local(self, path: str) -> AbstractAsyncContextManager[Local]:
+        """A file of the config folder, hashed; it must not change meanwhile."""
+        return _used(self._config, path, "the config folder")
+
+    def data(self, path: str) -> AbstractAsyncContextManager[Local]:
+        """A file of this folder, hashed; it must not change meanwhile."""
+        return _used(self._root, path, "the data folder")
 
     # --- in threads
 
-    def _find(self, path: str) -> tuple[Path, os.stat_result]:
-        base = self._config.resolve()
-        whole = (base / path).resolve()
-        if not whole.is_relative_to(base):
-            raise Permanent(f"{path} is not in the config folder")
-        if not whole.is_file():
-            raise Permanent(f"there is no file {path} in the config folder")
-        return whole, whole.stat()
+    def _copy(self, path: str, to: str) -> bool:
+        with (self._root / path).open("rb") as file:
+            return self._put(to, iter(lambda: file.read(1024 * 1024), b""))
+
+    def _join(self, paths: Sequence[str], to: str) -> bool:
+        with self._joining:
+            return self._put(to, joined([self._root / path for path in paths], paths[0].rsplit(".", 1)[-1]))
+
+    def _put(self, path: str, pieces: Iterator[bytes]) -> bool:
+        """Write a file whole, in one step; False when it has this content."""
+        part = FilePart(*self._split(path), f"put/{threading.get_ident()}")
+        try:
+            part.begin_anew()
+            for piece in pieces:
+                part.add(piece)
+            same = self._size(path) == part.size and self._digest(path, "sha256") == part.hashed("sha256")
+            if same:
+                part.begin_anew()
+            else:
+                part.finish()
+        finally:
+            part.close()
+        return not same
 
     def _split(self, path: str) -> tuple[Path, list[str], str]:
         *folders, name = path.split("/")
@@ -135,17 +154,6 @@ class DataFolder:
         root, folders, last = self._split(path)
         with _folder(root, folders, make=False) as down, _opened(last, os.O_RDONLY, down) as file:
             return hashlib.file_digest(os.fdopen(os.dup(file), "rb"), name).hexdigest()
-
-    def _write(self, path: str, content: bytes) -> None:
-        if self._size(path) == len(content) and self._digest(path, "sha256") == hashlib.sha256(content).hexdigest():
-            return
-        part = FilePart(*self._split(path), hashlib.sha256(content).hexdigest())
-        try:
-            part.begin_anew()
-            part.add(content)
-            part.finish()
-        finally:
-            part.close()
 
     def _claim(self, path: str, owner: str) -> str | None:
         with self._lock:
@@ -231,7 +239,7 @@ class FilePart:
 
     async def digest(self, name: str) -> str:
         """The hash of what came so far, in hex."""
-        return await _threaded(self._hash, name)
+        return await _threaded(self.hashed, name)
 
     async def commit(self) -> None:
         """All is there: it takes its place, in one step."""
@@ -280,7 +288,8 @@ class FilePart:
             while left:
                 left = left[os.write(self._file, left) :]
 
-    def _hash(self, name: str) -> str:
+    def hashed(self, name: str) -> str:
+        """The hash of what came so far, in hex."""
         self._flush()
         digest = hashlib.new(name)
         begin = 0
@@ -288,6 +297,29 @@ class FilePart:
             digest.update(some)
             begin += len(some)
         return digest.hexdigest()
+
+
+@asynccontextmanager
+async def _used(base: Path, path: str, where: str) -> AsyncIterator[Local]:
+    """A file below `base`, hashed.
+
+    Raises:
+        Permanent: there is no such file, or it lies elsewhere.
+        Transient: it changed while it was used.
+    """
+    whole, before = await _threaded(_found, base, path, where)
+    yield Local(str(whole), before.st_size, await _threaded(_digests_of, whole))
+    after = await _threaded(whole.stat)
+    if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
+        raise Transient(f"{path} changed while it was read")
+
+
+def _found(base: Path, path: str, where: str) -> tuple[Path, os.stat_result]:
+    base = base.resolve()
+    whole = (base / path).resolve()
+    if not whole.is_relative_to(base) or not whole.is_file():
+        raise Permanent(f"there is no file {path} in {where}")
+    return whole, whole.stat()
 
 
 def _digests_of(path: Path) -> dict[str, str]:

@@ -12,7 +12,10 @@ from flyball.effects.launch import Launch
 from flyball.effects.note import Note
 from flyball.effects.tag import Tag
 from flyball.effects.upload import Upload
+from flyball.effects.view import View
 
-KINDS: dict[str, Any] = {
-    kind.name: kind for kind in (Tag(), Note(), Alert(), Launch(), Info(), Collection(), Download(), Upload())
-}
+_ALL = (
+    *(Tag(), Note(), Alert(), Launch(), Info()),
+    *(Collection(), View(), Download(), Upload()),
+)
+KINDS: dict[str, Any] = {kind.name: kind for kind in _ALL}

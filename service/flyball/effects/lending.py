@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -177,6 +177,18 @@ class Folder(Protocol):
         """What the file at a place is, if it is there and was not changed since that was noted."""
         ...
 
+    async def copy(self, path: str, to: str) -> bool:
+        """Put a copy of a file somewhere, in one step; False when the same is there."""
+        ...
+
+    async def join(self, paths: Sequence[str], to: str) -> bool:
+        """Put the tables of several files together into one, in one step; False when the same is there."""
+        ...
+
+    def data(self, path: str) -> AbstractAsyncContextManager[Local]:
+        """A file of this folder, hashed; it must not change meanwhile."""
+        ...
+
     def local(self, path: str) -> AbstractAsyncContextManager[Local]:
         """A file of the config folder, hashed; it must not change meanwhile."""
         ...
@@ -185,16 +197,20 @@ class Folder(Protocol):
 class Views(Protocol):
     """Data views of a Flywheel site."""
 
-    async def queue(self, view: Json, container: str) -> str:
-        """Begin to run a view on a container; the execution's id."""
+    async def queue(self, view: Json, container: str) -> str | None:
+        """Begin to run a view on a container; the execution's id. None: this site runs them only while one waits."""
         ...
 
     async def state(self, execution: str) -> str:
         """`queued`, `processing`, `completed`, `failed`."""
         ...
 
-    def data(self, execution: str, form: str) -> AsyncIterator[bytes]:
-        """What it gave, as `csv` or `json-flat`."""
+    async def data(self, execution: str, form: str, sink: Sink) -> None:
+        """What it gave, as `csv` or `json`, into `sink`."""
+        ...
+
+    async def run(self, view: Json, container: str, form: str, sink: Sink) -> None:
+        """Run a view and wait for what it gives."""
         ...
 
 

@@ -21,7 +21,7 @@ from flyball.ledger.jobs import follow_job
 from flyball.ledger.limiting import LAUNCH, PAUSED, Caps, Gate, Hold, call_waiting
 from flyball.ledger.rulings import NONE, Ruling, load_rulings
 from flyball.ledger.tables import attempts, effects
-from flyball.ledger.wanting import Present
+from flyball.ledger.wanting import Present, sibling_targets
 from flyball.model.effect import Effect, EffectState, Outcome
 from flyball.rules.claims import ADD, COLLECTION, TAG, subject_of
 
@@ -120,6 +120,8 @@ def _sorted_out(
             params = present.params(effect, wanted=wanted)
             if effect.kind == COLLECTION:
                 params |= situation(connection, effect, caps)
+            elif effect.params.get("joined"):
+                params["siblings"] = sibling_targets(connection, effect)
             elif effect.kind == LAUNCH and (said := _said(connection, effect)).forgotten:
                 params["forgotten"] = sorted(said.forgotten)
             number = effect.attempts + 1

@@ -11,7 +11,7 @@ from flyball.ledger.alerting import alert_key, message_params, open_alerts
 from flyball.ledger.book import load_claims, load_subjects
 from flyball.ledger.gathering import is_needed
 from flyball.ledger.limiting import LAUNCH
-from flyball.ledger.tables import effects
+from flyball.ledger.tables import claims, effects
 from flyball.model.effect import Effect
 from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, Book, Claim, subject_of
 
@@ -93,3 +93,12 @@ class Present:
             .limit(MOST_KEYS)
         )
         return sorted({row.once_key for row in self._connection.execute(query)})
+
+
+def sibling_targets(connection: Connection, effect: Effect) -> list[str]:
+    """The targets for which the effect's rule wants the same entry of `do` now, in a fixed order."""
+    query = select(claims.c.target, claims.c.path).where(
+        claims.c.rule == effect.rule, claims.c.site == effect.site, claims.c.slot == effect.slot
+    )
+    rows = sorted(connection.execute(query), key=lambda row: (row.path, row.target))
+    return [row.target for row in rows]

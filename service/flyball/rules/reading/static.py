@@ -65,6 +65,7 @@ def levels_below(
         wanted |= {Level(level) for level in expression.levels}
     if any(path[0] == each and len(path) > 1 and path[1] in LISTS for path in reads):
         wanted |= {level for key, level in LISTS.items() if key in mentions(texts)}
+        wanted |= {LISTS[path[1]] for path in reads if path[0] == each and len(path) > 1 and path[1] in LISTS}
     deepest = max((under.index(level) for level in wanted if level in under), default=-1)
     return frozenset(under[: deepest + 1])
 
