@@ -17,6 +17,7 @@ from watchfiles import awatch
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
 from flyball.adapters.folder import DataFolder
+from flyball.adapters.posting import Posting
 from flyball.adapters.store.copying import copy_ledger
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
@@ -124,12 +125,15 @@ class Daemon:
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
         folder = DataFolder(self.settings.data_dir, self.settings.config_dir)
+        poster = Posting()
+        self._stack.push_async_callback(poster.close)
         self.crew = Crew(
             self.store,
             self.clock,
             KINDS,
             hands={
-                name: parts.hands(self.channels, self._secret, self.clock, folder) for name, parts in self.sites.items()
+                name: parts.hands(self.channels, self._secret, self.clock, folder, poster)
+                for name, parts in self.sites.items()
             },
             route=self.book.route,
             at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),

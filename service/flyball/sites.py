@@ -11,9 +11,10 @@ from flyball.clients.flywheel.client import FlywheelClient
 from flyball.clients.flywheel.collecting import Collecting
 from flyball.clients.flywheel.contents import Contents
 from flyball.clients.flywheel.keys import parse_key
+from flyball.clients.flywheel.making import Making
 from flyball.clients.flywheel.viewing import Viewing
 from flyball.clients.transport import Timeouts
-from flyball.effects.lending import Folder
+from flyball.effects.lending import Folder, Poster
 from flyball.effects.port import Channels, Hands
 from flyball.ledger.noticing import Route
 from flyball.model.ports import Clock, Store
@@ -55,7 +56,12 @@ class SiteParts:
         )
 
     def hands(
-        self, channels: Channels, secret: Callable[[str], str], clock: Clock, folder: Folder | None = None
+        self,
+        channels: Channels,
+        secret: Callable[[str], str],
+        clock: Clock,
+        folder: Folder | None = None,
+        poster: Poster | None = None,
     ) -> Hands:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
@@ -70,6 +76,8 @@ class SiteParts:
             contents=Contents(self.client),
             folder=folder,
             views=Viewing(self.client),
+            making=Making(self.client),
+            poster=poster,
         )
 
 

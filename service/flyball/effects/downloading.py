@@ -27,7 +27,7 @@ MOST_MEMBERS: Final = 10_000
 LARGEST: Final = 256 * 1024**3
 """Bytes that the members of one zip file may have together."""
 
-SWOLLEN: Final = 1000
+SWOLLEN: Final = 200
 """Times its own size that a zip file may hold, beyond a gigabyte."""
 
 Json = Mapping[str, Any]

@@ -217,8 +217,8 @@ class Views(Protocol):
 class Making(Protocol):
     """Makes containers on a Flywheel site."""
 
-    async def children(self, level: str, parent: tuple[str, str], *, fresh: bool = False) -> list[dict[str, Any]]:
-        """What lies directly below a container."""
+    async def children(self, level: str, parent: tuple[str, str], label: str, *, fresh: bool = False) -> list[str]:
+        """Ids of the containers with exactly this label directly below another (level and id), the oldest first."""
         ...
 
     async def make(self, level: str, body: Json) -> str:

@@ -52,6 +52,7 @@ class Compiler:
     names: frozenset[str]
     expression: Callable[[str, PathInFile], Expression]
     template: Callable[[str, PathInFile], Template]
+    template_of_row: Callable[[str, PathInFile], Template]  # the same, with a table's `row` among the names
     environment: Mapping[str, str]  # for `env:NAME` in parameters
     channels: frozenset[str] | None = None  # names of the configured channels; None: not known here
     notify: str | None = None  # the default alert channel

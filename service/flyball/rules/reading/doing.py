@@ -134,6 +134,7 @@ class Doing:
             names=names,
             expression=lambda text, below: self._texts.parameter(text, names, path, below),
             template=lambda text, below: self._texts.template(text, names, below),
+            template_of_row=lambda text, below: self._texts.template(text, names | {"row"}, below),
             environment=self._around.environment,
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
