@@ -21,11 +21,14 @@ def digest_of(text: Any) -> tuple[str, str] | None:
 
 
 def is_same(record: Mapping[str, Any], size: int, digests: Mapping[str, str]) -> bool | None:
-    """Whether a file's record is of this content; None: only its bytes can tell."""
+    """Whether a file's record is of this content; None: only its bytes can tell.
+
+    Another hash does not settle it: some sites tell hashes of something else.
+    """
     theirs = record.get("size")
     if isinstance(theirs, int) and theirs != size:
         return False
     digest = digest_of(record.get("hash"))
     if digest is None or digest[0] not in digests:
         return None
-    return digests[digest[0]] == digest[1]
+    return True if digests[digest[0]] == digest[1] else None

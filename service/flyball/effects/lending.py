@@ -98,7 +98,13 @@ class Local:
 
 
 class Contents(Protocol):
-    """Files of a Flywheel site and what is in them."""
+    """Files of a Flywheel site and what is in them.
+
+    Attributes:
+        trusts_hashes: False once this site was seen to tell hashes that are not those of the bytes it sends.
+    """
+
+    trusts_hashes: bool
 
     async def record(self, level: str, ident: str, name: str, *, fresh: bool = False) -> dict[str, Any] | None:
         """The record of a container's file, read singly, with info and tags; None when there is none."""

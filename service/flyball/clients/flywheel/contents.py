@@ -85,6 +85,7 @@ class Contents:
     def __init__(self, client: FlywheelClient) -> None:
         self._client = client
         self._signed: bool | None = None
+        self.trusts_hashes = True
 
     async def record(self, level: str, ident: str, name: str, *, fresh: bool = False) -> dict[str, Any] | None:
         """The record of a container's file, read singly, with info and tags; None when there is none."""

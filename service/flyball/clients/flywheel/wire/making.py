@@ -9,7 +9,6 @@ from flyball.clients.exchange import Does, Request, to_json
 from flyball.clients.flywheel.wire.levels import plural
 from flyball.clients.flywheel.wire.reads import JSON_BODY
 
-
 SUBJECTS: Final = ("X-Accept-Feature", "Safe-Redirect,multipart_signed_url,subject-container")
 """Sites of 2019 take a subject's label only from clients that say so (live19)."""
 
