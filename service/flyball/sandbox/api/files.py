@@ -9,6 +9,7 @@ from flyball.sandbox.access import require
 from flyball.sandbox.api.call import Addresses, Call, Reply
 from flyball.sandbox.api.storage import ranged
 from flyball.sandbox.errors import Refusal, not_found, schema
+from flyball.sandbox.gear_rules import fire
 from flyball.sandbox.tables import Doc
 
 _SPAWNED = Reply(body={"modified": 1, "jobs_spawned": 0})
@@ -41,10 +42,9 @@ def _content(call: Call, file: Doc) -> Reply:
         return _from_zip(files.content_of(call.site, file), member)
     if call.site.speech.signed_urls and call.feature("safe-redirect") and not call.flag("view"):
         return Reply(status=302, raw=b"", headers={"Location": _signed(call, file)})
-    content = files.content_of(call.site, file)
     headers = {"Content-Disposition": f'attachment; filename="{_quoted(file["name"])}"'}
     wanted = call.request.headers.get("range") if call.flag("view") else None
-    return ranged(content, wanted, file["mimetype"], headers)
+    return ranged(call.site, file, wanted, headers)
 
 
 def _signed(call: Call, file: Doc) -> str:
@@ -78,8 +78,10 @@ def _member(info: zipfile.ZipInfo) -> Doc:
 
 def _modify(call: Call) -> Reply:
     level, doc, file = _named(call)
-    files.modify_file(call.site, level, doc, file, call.json_map())
-    return _SPAWNED
+    body = call.json_map()
+    files.modify_file(call.site, level, doc, file, body)
+    started = fire(call.site, level, doc, file) if "type" in body else []
+    return Reply(body={"modified": 1, "jobs_spawned": len(started)})
 
 
 def _delete(call: Call) -> Reply:
@@ -217,6 +219,16 @@ def _move(call: Call) -> Reply:
     return _SPAWNED
 
 
+def _input_info(call: Call) -> Reply:
+    """The record of an analysis' input, as it was when the analysis was made."""
+    call.args["c"] = "analyses"
+    _, doc = call.target()
+    found = next((f for f in doc["inputs"] if f["name"] == call.args["name"]), None)
+    if found is None:
+        raise Refusal(404, f"Element not found in list inputs of container: {call.args['name']}")
+    return Reply(body=shapes.file(call.site, found, info=True))
+
+
 def routes(addresses: Addresses) -> None:
     """Register the addresses of files."""
     addresses.add("GET", "/{c}/{id}/files/{name}", _download)
@@ -226,6 +238,7 @@ def routes(addresses: Addresses) -> None:
     for method in ("POST", "PATCH"):
         addresses.add(method, "/{c}/{id}/files/{name}/info", _change_info)
         addresses.add(method, "/{c}/{id}/files/{name}/classification", _classify)
+    addresses.add("GET", "/analyses/{id}/input_files/{name}/info", _input_info)
     addresses.add("GET", "/files/{fid}", _file)
     addresses.add("DELETE", "/files/{fid}", _delete_by_id)
     addresses.add("GET", "/files/{fid}/versions", _versions)

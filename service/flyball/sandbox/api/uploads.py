@@ -12,6 +12,7 @@ from flyball.sandbox import files, shapes
 from flyball.sandbox.access import require
 from flyball.sandbox.api.call import EMPTY, Addresses, Call, Part, Reply
 from flyball.sandbox.errors import Refusal, invalid, schema
+from flyball.sandbox.gear_rules import fire
 from flyball.sandbox.state import CHILDREN
 from flyball.sandbox.tables import Doc
 
@@ -102,6 +103,7 @@ def _store(call: Call, level: str, doc: Doc, filename: str, content: bytes, meta
         preserve=call.flag("preserve_metadata"),
         **meta,
     )
+    fire(call.site, level, doc, stored)
     return shapes.file(call.site, stored, info=True)
 
 

@@ -171,6 +171,11 @@ def _with_defaults(columns: list[Column], levels: tuple[str, ...], body: Doc) ->
     """Labels before and ids behind the columns asked for, unless they are there or not wanted."""
     labels = [Column(c, "code" if c == "subject" else "label", f"{c}.label", "string") for c in levels]
     ids = [Column(c, "_id", f"{c}.id", "string") for c in levels]
-    before = [c for c in labels if c not in columns] if body.get("includeLabels") is not False else []
-    behind = [c for c in ids if c not in columns] if body.get("includeIds") is not False else []
-    return [*before, *columns, *behind]
+    result = list(columns)
+    if body.get("includeLabels") is not False:
+        for place, column in enumerate(labels):
+            if column not in columns:
+                result.insert(place, column)
+    if body.get("includeIds") is not False:
+        result.extend(column for column in ids if column not in columns)
+    return result
