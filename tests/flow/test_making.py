@@ -72,7 +72,7 @@ async def test_good_rows_go_on(dialect: str, tmp_path: Path) -> None:
             await daemon.run_until_idle()
             effects = (await History(daemon.store).effects(limit=100))["results"]
         assert sorted(one["summary"] for one in planned["effects"]) == sorted(one["summary"] for one in effects)
-        assert made(box) == dict.fromkeys(("sub001", "sub002", "sub005"), ["Session1/Struct_T1"])
+        assert made(box) == {one: ["Session1/Struct_T1"] for one in ("sub001", "sub002", "sub005")}
         assert sorted(one["error"] for one in effects if one["state"] == "failed") == sorted(
             f"subjects.csv line {line}: {fault}" for line, fault in FAULTS.items()
         )
@@ -118,7 +118,7 @@ async def test_lost_answers(kind: str, tmp_path: Path) -> None:
         (config / "subjects.csv").write_text(TABLE)
         async with opened(config) as daemon:
             await daemon.run_until_idle()
-        assert made(box) == dict.fromkeys(("sub001", "sub002", "sub005"), ["Session1/Struct_T1"])
+        assert made(box) == {one: ["Session1/Struct_T1"] for one in ("sub001", "sub002", "sub005")}
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ async def test_members_that_mean_harm(members: Mapping[str, bytes], error: str, 
     """Nothing of such a file comes, and the effect says why."""
     async with Sandbox(Scenario.named("lab", jobs=QUICK_JOBS)) as box:
         config = write_lab(tmp_path, box.key, LAUNCH.replace("MEMBER", '"*aseg.stats"'))
-        stop = LAUNCH.split("  - id: stats")[0]
+        stop = LAUNCH.partition("  - id: stats")[0]
         (config / "rules" / "rules.yaml").write_text(stop)
         async with opened(config) as daemon:
             for _ in range(20):

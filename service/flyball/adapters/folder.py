@@ -152,8 +152,10 @@ class DataFolder:
 
     def _digest(self, path: str, name: str) -> str:
         root, folders, last = self._split(path)
-        with _folder(root, folders, make=False) as down, _opened(last, os.O_RDONLY, down) as file:
-            return hashlib.file_digest(os.fdopen(os.dup(file), "rb"), name).hexdigest()
+        with _folder(root, folders, make=False) as down:
+            descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=down)
+        with os.fdopen(descriptor, "rb") as file:
+            return hashlib.file_digest(file, name).hexdigest()
 
     def _claim(self, path: str, owner: str) -> str | None:
         with self._lock:
@@ -352,15 +354,6 @@ def _folder(root: Path, folders: Sequence[str], *, make: bool) -> Iterator[int]:
         yield down
     finally:
         os.close(down)
-
-
-@contextmanager
-def _opened(name: str, flags: int, down: int) -> Iterator[int]:
-    file = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=down)
-    try:
-        yield file
-    finally:
-        os.close(file)
 
 
 async def _threaded(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
