@@ -29,7 +29,7 @@ def execution_data(ident: str, form: str) -> Request:
     """What it gave."""
     path = f"/data_view_executions/{segment(ident)}/data"
     query = (("file_format", FORMS[form]),)
-    headers = (("Accept", "application/octet-stream"), ("Accept-Encoding", "identity"))
+    headers = (("Accept-Encoding", "identity"),)
     return Request("GET", path, query, headers, template="/data_view_executions/{id}/data")
 
 
