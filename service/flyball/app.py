@@ -277,8 +277,17 @@ class Daemon:
         folder = self.settings.rules_dir
         if not folder.is_dir():
             return
-        async for _ in awatch(folder, step=100, stop_event=self.supervisor.stopping, recursive=True):
-            await self.reload()
+        while not self.supervisor.stopping.is_set():
+            named = self._named_files()
+            async for _ in awatch(folder, *named, step=100, stop_event=self.supervisor.stopping, recursive=True):
+                await self.reload()
+                if named != self._named_files():
+                    break  # others are to be watched now
+
+    def _named_files(self) -> set[Path]:
+        """Files that the rules name (tables, files to upload): when they change, so do the rules."""
+        names = {name for rule in self.rules.rules for spec in rule.do for name in getattr(spec, "local", ())}
+        return {path for name in names if (path := self.settings.config_dir / name).is_file()}
 
     async def repeat_alerts(self) -> None:
         """Say open alerts again when their time has come, until cancelled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections import Counter
@@ -14,6 +15,7 @@ from flyball.sandbox import Sandbox, Scenario
 from flyball.sandbox.files import content_of, find_file, put_file
 from flyball.sandbox.metadata import change_file_info
 from support.lab import opened, write_lab, writes
+from support.process import DaemonProgram, until
 
 REPORTS = """
 version: 1
@@ -180,3 +182,42 @@ async def test_uploads_whose_answer_is_lost(kind: str, tmp_path: Path) -> None:
             assert file is not None
             assert (content_of(box.site, file), file["version"]) == (b"second", 2)
             assert (file["info"], file["tags"]) == ({"by": "ann"}, ["x"])
+
+
+async def test_an_edited_local_file_is_sent_while_running(tmp_path: Path) -> None:
+    """The daemon notices the file that a rule names, as it notices the rule's own."""
+    async with Sandbox(Scenario.named("lab")) as box:
+        config = write_lab(tmp_path, box.key, PROTOCOL)
+        sheet(config, b"first")
+
+        def sheets() -> set[bytes]:
+            rows = [row for row in box.site.projects.rows.values() if row["group"] == "scien"]
+            found = [find_file(box.site, row, "protocol.pdf") for row in rows]
+            return {content_of(box.site, one) for one in found if one is not None}
+
+        with await asyncio.to_thread(DaemonProgram, config):
+            await asyncio.to_thread(until, lambda: sheets() == {b"first"}, 30, "the first sheet on every project")
+            sheet(config, b"second")
+            await asyncio.to_thread(until, lambda: sheets() == {b"second"}, 30, "the second sheet on every project")
+
+
+@pytest.mark.parametrize("after", [0.02, 0.05, 0.1, 0.2, 0.4])
+async def test_uploads_and_downloads_survive_kills(after: float, tmp_path: Path) -> None:
+    """Killed at some moment and started again: whole files, one new version, and what people wrote."""
+    async with Sandbox(Scenario.named("lab")) as box:
+        rules = PROTOCOL + REPORTS.partition("rules:\n")[2]
+        config = write_lab(tmp_path, box.key, rules)
+        sheet(config, b"second" * 50_000)
+        for project in box.site.projects.rows.values():
+            put_file(box.site, "project", project, "protocol.pdf", content=b"first", info={"by": "ann"}, tags=["x"])
+        with await asyncio.to_thread(DaemonProgram, config) as daemon:
+            await asyncio.sleep(after)
+            daemon.kill()
+        async with opened(config) as again:
+            await again.run_until_idle()
+        for project in (row for row in box.site.projects.rows.values() if row["group"] == "scien"):
+            file = find_file(box.site, project, "protocol.pdf")
+            assert file is not None
+            assert content_of(box.site, file) == b"second" * 50_000
+            assert (file["version"], file["info"], file["tags"]) == (2, {"by": "ann"}, ["x"])
+        assert on_disk(tmp_path / "var" / "qa") == reports(box)

@@ -27,7 +27,7 @@ from flyball.model.errors import Permanent, Transient
 
 P = ParamSpec("P")
 T = TypeVar("T")
-BUFFER: Final = 256 * 1024
+BUFFER: Final = 128 * 1024
 """Bytes of a download in memory before they go to disk."""
 
 DIGESTS: Final = ("sha256", "sha384")

@@ -20,6 +20,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
+from flyball.clients.causes import cause_of
 from flyball.clients.exchange import (
     BodyTooLarge,
     Does,
@@ -31,7 +32,6 @@ from flyball.clients.exchange import (
     Slice,
     length_of,
     retry_after,
-    trimmed,
 )
 from flyball.clients.pieces import ended, sent
 from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
@@ -366,7 +366,7 @@ class Transport:
 
     def _translated(self, request: Request, error: Exception, *, sent: bool) -> SiteError:
         """Our error for one of aiohttp's, the socket's or the TLS layer's."""
-        what = _cause(error)
+        what = cause_of(error)
         where = URL(self.base_url).authority
         if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
             return Permanent(f"{self.site}: {self.base_url} is no usable address", site=self.site)
@@ -384,26 +384,3 @@ class Transport:
 async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
     """The request line and headers were handed to the socket: from here on the site may have acted."""
     context.trace_request_ctx.sent = True
-
-
-def _cause(error: Exception) -> str:
-    """What happened, in words that hold no secrets."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted ({trimmed(str(error.certificate_error), limit=120)})"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "the host name is not known"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "no secure connection could be made (does the site speak https on this port?)"
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return "no connection within the time limit"
-    if isinstance(error, TimeoutError):
-        return "no answer within the time limit"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return trimmed(error.os_error.strerror or type(error.os_error).__name__, limit=120)
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return "the answer broke off"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the connection was closed before an answer"
-    if isinstance(error, OSError):
-        return trimmed(error.strerror or type(error).__name__, limit=120)
-    return f"the answer is no proper HTTP ({type(error).__name__})"

@@ -33,6 +33,7 @@ ACTIVE = (*DUE, str(EffectState.RUNNING))  # what keeps later effects of its lan
 KILLED = "the daemon ended before the answer"
 NOT_WANTED = "no longer wanted"
 DECIDING = timedelta(seconds=1)  # until a collection whose rule is still deciding looks again
+LONG_DECIDING = timedelta(minutes=2)  # a site on which something happens all the time must not hold it up for ever
 
 
 def take(
@@ -134,7 +135,9 @@ def _sorted_out(
 
 def _still_deciding(connection: Connection, effect: Effect, now: datetime) -> Hold | None:
     """A collection waits until its rule has looked at all that is due, so that its members go in together."""
-    if effect.kind != COLLECTION or effect.unclear or not is_deciding(connection, effect.rule, now):
+    if effect.kind != COLLECTION or effect.unclear or now - effect.created > LONG_DECIDING:
+        return None
+    if not is_deciding(connection, effect.rule, now):
         return None
     return Hold(EffectState(effect.state), now + DECIDING, "its rule is still deciding", None)
 

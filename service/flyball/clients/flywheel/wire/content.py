@@ -19,6 +19,7 @@ PART: Final = 256 * 1024
 """Parts of a signed upload are multiples of this, but for the last (SDK 23 wire)."""
 
 GOOGLE: Final = "googleapis"
+_KINDS: Final = mimetypes.MimeTypes()  # what Python knows by itself, the same on every machine
 
 
 def file_content(
@@ -60,7 +61,7 @@ def zip_members(body: bytes) -> list[dict[str, Any]]:
 def upload_form(level: str, ident: str, name: str, content: Slice, metadata: Mapping[str, Any], mark: str) -> Request:
     """A file as form data, its metadata first (SDK 23 wire); `mark` is the boundary, which the file must not hold."""
     path, template = address(level, ident, "files")
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = _KINDS.guess_type(name)[0] or "application/octet-stream"
     head = b""
     if metadata:
         about = json.dumps(dict(metadata))
