@@ -113,6 +113,7 @@ class Document:
         complete: False when something of it could not be read (a hidden parent, a level not listed yet).
         reason: why it is not complete, for people.
         runs: jobs of the gears that the rule asks about, on the target or below it.
+        hits: search → hits (`model.search`), for the searches of the rule.
     """
 
     target: Target
@@ -123,6 +124,7 @@ class Document:
     complete: bool = True
     reason: str = ""
     runs: tuple[Node, ...] = ()
+    hits: Mapping[Any, Any] = field(default_factory=dict)
 
     @property
     def settled_from(self) -> datetime | None:

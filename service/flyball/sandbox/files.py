@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from flyball.sandbox.errors import Refusal, invalid, schema
+from flyball.sandbox.errors import Refusal, invalid, listed, mapped, schema
 from flyball.sandbox.ids import Oid
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Doc
@@ -182,11 +182,13 @@ def classify(site: Site, file: Doc, body: Doc) -> None:
     modality = body.get("modality", file["modality"])
     current: dict[str, list[str]] = dict(file["classification"])
     if "replace" in body:
-        current = dict(body["replace"])
-    for aspect, values in body.get("add", {}).items():
-        current[aspect] = sorted({*current.get(aspect, []), *values})
-    for aspect, values in body.get("delete", {}).items():
+        current = dict(mapped("replace", body["replace"]))
+    for aspect, values in mapped("add", body.get("add")).items():
+        current[aspect] = sorted({*current.get(aspect, []), *listed(aspect, values)})
+    for aspect, values in mapped("delete", body.get("delete")).items():
         current[aspect] = [v for v in current.get(aspect, []) if v not in values]
+    for values in current.values():
+        listed("classification", values)
     known = MODALITIES.get(modality or "")
     unknown = [
         f"{aspect}:{value}"

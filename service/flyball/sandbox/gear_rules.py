@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from flyball.sandbox.batches import fits_input
-from flyball.sandbox.errors import invalid, schema
+from flyball.sandbox.errors import invalid, listed, mapped, schema
 from flyball.sandbox.launch import filled_config, gear_by_id, new_job
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Doc
@@ -33,10 +33,11 @@ def check_rule(site: Site, body: Doc, *, whole: bool) -> Doc:
             raise schema("none", f"{name!r} is a required property")
     if "gear_id" in body:
         gear = gear_by_id(site, body["gear_id"])
-        filled_config(gear, body.get("config") or {})
+        filled_config(gear, mapped("config", body.get("config")))
+    listed("tags", body.get("tags"))
     for group in ("any", "all", "not"):
-        for condition in body.get(group) or []:
-            if not isinstance(condition, dict) or condition.get("type") not in _CONDITIONS:
+        for condition in listed(group, body.get(group), dict):
+            if condition.get("type") not in _CONDITIONS:
                 raise invalid(400, f"{condition!r} is no condition of a rule")
     return {k: v for k, v in body.items() if k not in {"_id", "project_id"}}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from flyball.model.levels import Level, below
 from flyball.rules.expression import Expression
-from flyball.rules.rule import Expected, Selection, Since
+from flyball.rules.rule import EffectSpec, Expected, JobTrigger, Selection, Since, Triggers
 from flyball.rules.selection import LISTS
 
 Paths = frozenset[tuple[str, ...]]
@@ -80,3 +81,11 @@ def own_needs(expressions: Iterable[Expression], own: Mapping[str, object]) -> f
     return frozenset(
         path[0] for expression in expressions for path in expression.reads | expression.reads_below if path[0] in own
     )
+
+
+def with_runs(triggers: Triggers, do: tuple[EffectSpec, ...]) -> Triggers:
+    """The triggers, and the end of each run that an effect stands on."""
+    gears = tuple(sorted({name for spec in do for name in getattr(spec, "runs", ())}))
+    if not gears or not triggers.changed:
+        return triggers
+    return replace(triggers, jobs=(*triggers.jobs, JobTrigger(frozenset({"complete"}), gears)))

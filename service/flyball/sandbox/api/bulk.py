@@ -4,7 +4,7 @@ from flyball.sandbox import files
 from flyball.sandbox.access import require
 from flyball.sandbox.api.call import Addresses, Call, Reply
 from flyball.sandbox.api.listing import reply_rows, show_container
-from flyball.sandbox.errors import Refusal, absent, invalid, not_found, schema
+from flyball.sandbox.errors import Refusal, absent, invalid, listed, not_found, schema
 from flyball.sandbox.files import MODALITIES, by_file_id, owner
 from flyball.sandbox.state import SINGULARS
 from flyball.sandbox.tables import Doc
@@ -19,7 +19,7 @@ def _move_sessions(call: Call) -> Reply:
     if kind not in {"subjects", "projects"} or mode not in {"skip", "move", "dry"}:
         raise schema("none", "destination_container_type is subjects or projects, conflict_mode skip, move or dry")
     site = call.site
-    if not body.get("sources") or not body.get("destinations"):
+    if not listed("sources", body.get("sources")) or not listed("destinations", body.get("destinations")):
         raise schema("none", "sources and destinations are required")
     target = site.get(SINGULARS[kind], str(body["destinations"][0]))
     sessions = [site.get("session", str(own)) for own in body["sources"]]
@@ -65,7 +65,7 @@ def _known_uids(call: Call) -> Reply:
     answer = {}
     for plural, wanted in body.items():
         there = {doc.get("uid") for doc in call.site.table(plural).rows.values()}
-        answer[plural] = [uid for uid in wanted if uid in there]
+        answer[plural] = [uid for uid in listed(plural, wanted) if uid in there]
     return Reply(body=answer)
 
 

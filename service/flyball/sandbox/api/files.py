@@ -8,8 +8,9 @@ from flyball.sandbox import files, metadata, shapes
 from flyball.sandbox.access import require
 from flyball.sandbox.api.call import Addresses, Call, Reply
 from flyball.sandbox.api.storage import ranged
-from flyball.sandbox.errors import Refusal, not_found, schema
+from flyball.sandbox.errors import Refusal, mapped, not_found, schema
 from flyball.sandbox.gear_rules import fire
+from flyball.sandbox.state import PLURALS
 from flyball.sandbox.tables import Doc
 
 _SPAWNED = Reply(body={"modified": 1, "jobs_spawned": 0})
@@ -205,12 +206,15 @@ def _move(call: Call) -> Reply:
     file = _by_id(call)
     body = call.json_map()
     level, doc = files.owner(call.site, file)
-    target = body.get("container_reference") or {"type": level, "id": doc["_id"]}
-    new_level, new_doc = target["type"], call.site.get(target["type"], target["id"])
+    target = mapped("container_reference", body.get("container_reference")) or {"type": level, "id": doc["_id"]}
+    new_level = str(target.get("type"))
+    if new_level not in PLURALS or new_level == "group":
+        raise schema("container_reference", f"{new_level!r} cannot hold files")
+    new_doc = call.site.get(new_level, str(target.get("id")))
     require(call.site, call.user, new_level, new_doc, "POST")
     doc["files"] = [f for f in doc["files"] if f is not file]
     call.site.files.drop(file["file_id"])
-    file["name"] = body.get("name") or file["name"]
+    file["name"] = str(body.get("name") or file["name"])
     file["parents"] = {**new_doc.get("parents", {}), new_level: new_doc["_id"]}
     file["parent_ref"] = {"type": new_level, "id": new_doc["_id"]}
     new_doc["files"] = [*new_doc["files"], file]

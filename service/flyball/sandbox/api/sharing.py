@@ -5,7 +5,7 @@ from typing import Any
 from flyball.sandbox import shapes
 from flyball.sandbox.access import level_of_access
 from flyball.sandbox.api.call import Addresses, Call, Reply
-from flyball.sandbox.errors import Refusal, schema
+from flyball.sandbox.errors import Refusal, listed, schema
 from flyball.sandbox.tables import Doc
 
 _LEVELS = ("admin", "rw", "ro")
@@ -36,7 +36,7 @@ def _access(body: Any) -> str:
     Raises:
         Refusal: 400.
     """
-    given = body.get("access") or shapes.access_of_roles(body.get("role_ids") or [])
+    given = body.get("access") or shapes.access_of_roles(listed("role_ids", body.get("role_ids")))
     if given not in _LEVELS:
         raise schema("access", f"{given!r} is not one of {list(_LEVELS)!r}")
     return str(given)

@@ -90,6 +90,8 @@ def read_spec(body: Any, speech: Dialect) -> ViewSpec:
     strategy = body.get("missingDataStrategy") or "none"
     if strategy not in {"none", "drop-row"}:
         raise schema("missingDataStrategy", f"{strategy!r} is not one of ['none', 'drop-row']")
+    if not isinstance(body.get("filter") or "", str):
+        raise schema("filter", f"{body['filter']!r} is not of type 'string'")
     if not group_by:
         columns = _with_defaults(columns, HIERARCHY[: deepest + 1], body)
     return ViewSpec(
