@@ -44,6 +44,7 @@ from flyball.triggers.watch import Watch
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
+from flyball.workers.reporting import ReportPress
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
@@ -122,11 +123,15 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+        self.press = ReportPress(self.store, self.settings.data_dir)
         self.crew = Crew(
             self.store,
             self.clock,
             KINDS,
-            hands={name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()},
+            hands={
+                name: parts.hands(self.channels, self._secret, self.clock, self.press)
+                for name, parts in self.sites.items()
+            },
             route=self.book.route,
             at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
             observe=self._saw_attempt,

@@ -19,6 +19,7 @@ from flyball.triggers.poller import Poller
 from flyball.triggers.watch import Watch
 from flyball.workers.hands import SiteHands
 from flyball.workers.pace import AdaptivePace
+from flyball.workers.reporting import ReportPress
 
 Observer = Callable[[str, str, str, int | None, float], None]
 
@@ -50,11 +51,14 @@ class SiteParts:
             poller, needs, every=poll.every, sweep_every=poll.sweep, advice=self.address, changed=changed, met=met
         )
 
-    def hands(self, channels: Channels, secret: Callable[[str], str], clock: Clock) -> Hands:
+    def hands(
+        self, channels: Channels, secret: Callable[[str], str], clock: Clock, press: ReportPress | None = None
+    ) -> Hands:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
         unclear = (wait.reset.total_seconds(), wait.timeout.total_seconds())
-        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear)
+        reports = None if press is None else press.at(self.name, self.address)
+        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear, reports)
 
 
 @dataclass(slots=True)

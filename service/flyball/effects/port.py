@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from flyball.model.effect import Effect, Report
+from flyball.reports.making import Order
 from flyball.rules.catalog import EffectKind
 
 Json = Mapping[str, Any]
@@ -78,6 +81,38 @@ class Channels(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class MadeReport:
+    """A report that was made.
+
+    Attributes:
+        files: format → where it lies, until the end of the context that made it.
+        rows: of the CSV.
+        numbers, notes: its headline figures and remarks, as JSON.
+    """
+
+    files: Mapping[str, Path]
+    rows: int
+    numbers: Json
+    notes: Sequence[str]
+
+
+class Reports(Protocol):
+    """Makes reports of one site, and puts them where they belong."""
+
+    def made(self, order: Order, project: str, formats: Sequence[str]) -> AbstractAsyncContextManager[MadeReport]:
+        """Make a report about a project (its id) from the mirror as it is now."""
+        ...
+
+    async def keep(self, made: Path, relative: str) -> dict[str, Any]:
+        """Put a file below the data folder, as a whole or not at all; `{"file", "sha256", "changed"}`."""
+        ...
+
+    async def send(self, made: Path, project: str, name: str) -> dict[str, Any]:
+        """Put a file on a project under a name, unless its content is there already; like `keep`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Hands:
     """What a worker lends an effect for one attempt.
 
@@ -87,6 +122,7 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        reports: makes reports and puts them in their place; None where there is no folder for them.
     """
 
     site: Site
@@ -94,6 +130,7 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
+    reports: Reports | None = None
 
 
 class Kind(EffectKind, Protocol):

@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 
 from flyball.events.routing import sideways
 from flyball.ledger.mirror import ancestor_keys, find, subtree
+from flyball.ledger.summing import sum_below
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
-from flyball.model.node import Document, Node, NodeKey, Presence, Target
+from flyball.model.node import Document, Node, NodeKey, Presence, Summary, Target
 from flyball.rules.rule import Rule
 from flyball.rules.selection import LISTS
 
@@ -28,8 +29,13 @@ def load_documents(connection: Connection, wanted: Iterable[tuple[Rule, NodeKey]
     lines = {key: ancestor_keys(node) for key, node in nodes.items()}
     known = find(connection, {above for line in lines.values() for above in line})
     below = _subtrees(connection, pairs, nodes, across)
+    sums = {
+        (rule.id, key): sum_below(connection, key, rule.rests_on) for rule, key in pairs if rule.summed and key in nodes
+    }
     return [
-        None if key not in nodes else _assemble(rule, nodes[key], lines[key], known, below, across[rule.id])
+        None
+        if key not in nodes
+        else _assemble(rule, nodes[key], lines[key], known, below, across[rule.id], sums.get((rule.id, key)))
         for rule, key in pairs
     ]
 
@@ -45,7 +51,7 @@ def _subtrees(
         node = nodes.get(key)
         if node is None:
             continue
-        if rule.below and key.level in CONTAINERS:
+        if rule.below and not rule.summed and key.level in CONTAINERS:
             wanted.setdefault((key.site, key.level), set()).add(key.id)
         above = across[rule.id]
         if above is not None and str(above) in node.parents:
@@ -64,6 +70,7 @@ def _assemble(
     known: Mapping[NodeKey, Node],
     below: Mapping[NodeKey, list[Node]],
     across: Level | None,
+    summary: Summary | None,
 ) -> Document:
     """The document of one node.
 
@@ -74,6 +81,7 @@ def _assemble(
         known: the ancestors that the mirror has.
         below: what lies below containers, where it is needed.
         across: the ancestor whose children the rule reads.
+        summary: what lies below, for a rule that needs it only as a whole.
     """
     ancestors = {key.level: known[key] for key in line if key in known}
     members = below.get(node.key, []) if rule.below else []
@@ -81,19 +89,20 @@ def _assemble(
     names: dict[str, Any] = {str(level): above.doc for level, above in ancestors.items()}
     names[str(node.level)] = node.doc
     names["group"] = {"id": node.parents.get("group")}
-    if rule.below:
+    if rule.below and not rule.summed:
         names[str(node.level)] = with_children(node, present)
     if across is not None and across in ancestors:
         around = below.get(ancestors[across].key, [])
         names[str(across)] = with_children(
             ancestors[across], [one for one in around if one.presence is Presence.PRESENT]
         )
-    reason = _lacking(line, ancestors, members)
+    hidden = sum(member.presence is Presence.HIDDEN for member in members) if summary is None else summary.hidden
+    reason = _lacking(line, ancestors, hidden)
     target = Target(node.key.site, node.level, node.id, path_of(node, ancestors))
-    return Document(target, names, node, ancestors, present, complete=not reason, reason=reason)
+    return Document(target, names, node, ancestors, present, complete=not reason, reason=reason, summary=summary)
 
 
-def _lacking(line: Sequence[NodeKey], ancestors: Mapping[Level, Node], members: Sequence[Node]) -> str:
+def _lacking(line: Sequence[NodeKey], ancestors: Mapping[Level, Node], hidden: int) -> str:
     """Why a document is not complete; empty when it is."""
     for key in line:
         if key.level not in ancestors:
@@ -101,7 +110,6 @@ def _lacking(line: Sequence[NodeKey], ancestors: Mapping[Level, Node], members: 
     for level, above in ancestors.items():
         if above.presence is Presence.HIDDEN:
             return f"its {level} cannot be read with this key"
-    hidden = sum(member.presence is Presence.HIDDEN for member in members)
     return f"{hidden} of what lies below it cannot be read with this key" if hidden else ""
 
 

@@ -66,7 +66,8 @@ class Claim:
 class Planned:
     """An effect that a decision needs now.
 
-    `single` effects happen once for their key; the others follow the present state.
+    `single` effects happen once for their key; the others follow the present state. `about` names the lane of those
+    that are no tags.
     """
 
     rule: str
@@ -78,11 +79,13 @@ class Planned:
     params: Mapping[str, Any]
     single: bool
     retracts: bool = False
+    about: str = ""
 
     @property
     def lane(self) -> str:
-        """Effects on one tag, or of one key, are carried out one after another."""
-        return lane_of(self.target.site, subject_of(self.params) if self.kind == TAG else self.once_key)
+        """Effects on one tag, on one file, or of one key, are carried out one after another."""
+        own = self.about or self.once_key
+        return lane_of(self.target.site, subject_of(self.params) if self.kind == TAG else own)
 
 
 @dataclass(slots=True)

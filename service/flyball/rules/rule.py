@@ -170,6 +170,8 @@ class Rule:
         order: the names of `let` and `select` in the order in which they are worked out, each after those it needs.
         profiles: names of the QC profiles that it uses.
         peers: those of them that compare a metric with peers.
+        rests_on: levels below the target that its effects go by as a whole (reports); no expression reads them.
+        summed: nothing reads what lies below one by one: it is summed up and not loaded.
     """
 
     id: str
@@ -197,6 +199,8 @@ class Rule:
     profiles: frozenset[str] = frozenset()
     peers: frozenset[str] = frozenset()
     matrix: Mapping[str, Any] = field(default_factory=dict)
+    rests_on: frozenset[Level] = frozenset()
+    summed: bool = False
 
     def looks_at(self, level: Level, attribute: str) -> bool:
         """Whether some expression reads `level.attribute…` (or the whole of `level`)."""

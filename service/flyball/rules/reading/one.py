@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,7 +22,7 @@ from flyball.rules.reading.models import DefaultsForm, ExpectedForm, RuleForm, S
 from flyball.rules.reading.names import a, in_order, names_at, names_below, wrong_name
 from flyball.rules.reading.profile import Profiles
 from flyball.rules.reading.result import RuleTest
-from flyball.rules.reading.static import levels_below, own_needs, reads_of
+from flyball.rules.reading.static import levels_below, own_needs, reads_of, rests_on_of
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import (
     Expected,
@@ -31,6 +33,7 @@ from flyball.rules.rule import (
     Rule,
     ScheduleTrigger,
     Selection,
+    Since,
     Triggers,
     WhenOver,
 )
@@ -107,6 +110,16 @@ class RuleReader:
         known = frozenset(str(level) for level in Level) | {"group", "gear", "event"}
         reads = reads_of(texts.reads, texts.texts, select, known)
         self.tests = self._own_tests(form)
+        rests_on = rests_on_of(do)
+        needed = partial(
+            levels_below,
+            each,
+            select=select,
+            expect=expected,
+            expressions=texts.expressions,
+            reads=reads,
+            texts=texts.texts,
+        )
         return Rule(
             id=form.id,
             title=form.title or form.id,
@@ -128,19 +141,12 @@ class RuleReader:
             mode=Mode(form.mode),
             limits=Limits(form.limits.running, form.limits.per_day, form.limits.canary),
             retry=None if form.retry is None else Retry(form.retry.attempts, *form.retry.backoff),
-            below=levels_below(
-                each,
-                settle=form.settle,
-                since=since,
-                select=select,
-                expect=expected,
-                expressions=texts.expressions,
-                reads=reads,
-                texts=texts.texts,
-            ),
+            below=needed(settle=form.settle, since=since),
             reads=reads,
             profiles=frozenset(texts.profiles),
             peers=frozenset(name for name, profile in texts.profiles.items() if profile.peered),
+            rests_on=rests_on,
+            summed=bool(rests_on) and not needed(settle=timedelta(0), since=Since(everything=True)),
         )
 
     def _wrong(self, message: str, *path: str | int, key: bool = False) -> None:

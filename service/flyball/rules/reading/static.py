@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from flyball.model.levels import Level, below
 from flyball.rules.expression import Expression
-from flyball.rules.rule import Expected, Selection, Since
+from flyball.rules.rule import EffectSpec, Expected, Selection, Since
 from flyball.rules.selection import LISTS
 
 Paths = frozenset[tuple[str, ...]]
@@ -67,6 +67,11 @@ def levels_below(
         wanted |= {level for key, level in LISTS.items() if key in mentions(texts)}
     deepest = max((under.index(level) for level in wanted if level in under), default=-1)
     return frozenset(under[: deepest + 1])
+
+
+def rests_on_of(do: Iterable[EffectSpec]) -> frozenset[Level]:
+    """The levels that a rule's effects go by as a whole; few kinds of effects have such (`rests_on`)."""
+    return frozenset(level for spec in do for level in getattr(spec, "rests_on", ()))
 
 
 def mentions(texts: Iterable[str]) -> set[str]:
