@@ -123,7 +123,9 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
-        self.press = ReportPress(self.store, self.settings.data_dir)
+        self.press = ReportPress(
+            self.store, self.settings.data_dir, None if self._only_look else self.settings.data_dir / "plots"
+        )
         self.crew = Crew(
             self.store,
             self.clock,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from flyball.reports.cells import Cell
 
-Tone = Literal["", "good", "warn", "bad", "busy"]
+Tone = Literal["", "good", "warn", "bad", "busy", "faint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,20 @@ class Histogram:
 
     groups: Mapping[str, Sequence[float]]
     label: str
-    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A bar for each name, from the top; `most` is the full length (the number of sessions, say)."""
+    """A bar for each name, from the top; `most` is the full length (the number of sessions, say).
+
+    `grouped`: in the colours of a histogram's groups, instead of by `tones`.
+    """
 
     values: Mapping[str, int]
     label: str
     tones: Mapping[str, Tone] = field(default_factory=dict)
     most: int | None = None
+    grouped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,8 +162,7 @@ def _figures(
         figures.append(Figure("Age at the first visit", alt, Histogram(filled, "years")))
     if total:
         alt = "Bars: " + ", ".join(f"{sex} {share(count, total)}" for sex, count in sexes.items()) + "."
-        tones = {MISSING: "warn", "unknown": "warn"}
-        figures.append(Figure("Sex", alt, Bars(sexes, "subjects", tones, total)))  # type: ignore[arg-type] # literals
+        figures.append(Figure("Sex", alt, Bars(sexes, "subjects", most=total, grouped=True)))
     return figures
 
 
@@ -180,7 +179,7 @@ def _sexes(project: Project, ages: dict[str, float | None], sexes: dict[str, int
             [
                 sex,
                 count,
-                share(count, total),
+                percent(count, total),
                 found.n,
                 years(found.mean),
                 years(found.sd),
@@ -204,6 +203,11 @@ def years(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
+def percent(count: int, total: int) -> str:
+    """A number's share of all, for people."""
+    return f"{100 * count / total:.0f} %" if total else ""
+
+
 def share(count: int, total: int) -> str:
     """A number and its share of all, for people."""
-    return f"{count:,} ({100 * count / total:.0f} %)" if total else f"{count:,}"
+    return f"{count:,} ({percent(count, total)})" if total else f"{count:,}"

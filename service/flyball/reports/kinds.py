@@ -107,7 +107,7 @@ def _file(row: Row, node: Node) -> Row | None:
 
 def metrics_of(info: Mapping[str, Any]) -> dict[str, float]:
     """The usable metrics among some info: finite numbers that are no sentinels."""
-    found = {name: finite(info.get(name)) for name in METRICS if name in info}
+    found = {name: finite(info.get(name)) for name in sorted(METRICS) if name in info}
     return {name: value for name, value in found.items() if value is not None and SENTINELS.get(name) != value}
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flyball.reports.cells import Cell, plain
 from flyball.reports.content import Bars, Content, Entry, Fact, Figure, Matrix, Table, Tone
-from flyball.reports.demographics import share
+from flyball.reports.demographics import percent, share
 from flyball.reports.rows import Project, Row, counted, doubled, label_of, named, natural
 
 USUAL: Final = 0.5  # share of the sessions
@@ -135,7 +135,7 @@ def _figures(seen: Seen, total: int) -> list[Figure]:
         return []
     top = sorted(seen.labels[:SHOWN_COLUMNS], key=natural)
     kinds = sorted(seen.labels[:30], key=lambda label: -seen.having[label])
-    tones: dict[str, Tone] = {label: "" if label in seen.usual else "busy" for label in kinds}
+    tones: dict[str, Tone] = {label: "" if label in seen.usual else "faint" for label in kinds}
     rows = [f"{label_of(subject)} {label_of(session)}" for subject, session in seen.visits]
     counts: Sequence[Sequence[int]] = [[seen.of(session).get(label, 0) for label in top] for _, session in seen.visits]
     alt = (
@@ -143,7 +143,12 @@ def _figures(seen: Seen, total: int) -> list[Figure]:
         "has the acquisition. The same is in the CSV, and what is missing is listed below."
     )
     some = "" if len(top) == len(seen.having) else f" The {len(top)} most frequent labels of {len(seen.having):,}."
-    first = Figure("Who has which acquisition", alt, Matrix(rows, top, counts), f"One line a session.{some}")
+    first = Figure(
+        "Who has which acquisition",
+        alt,
+        Matrix(rows, top, counts),
+        f"Blue: once; orange: more than once; empty: not there. One line a session.{some}",
+    )
     said = "; ".join(f"{label}: {share(seen.having[label], total)}" for label in kinds[:12])
     bars = Bars({label: seen.having[label] for label in kinds}, "sessions that have it", tones, total)
     return [first, Figure("Sessions that have each acquisition", f"Bars, {said}.", bars)]
@@ -162,7 +167,7 @@ def _tables(seen: Seen, total: int) -> list[Table]:
     for label in sorted(seen.labels, key=natural):
         having = seen.having[label]
         repeated = sum(mine.get(label, 0) > 1 for mine in seen.counts.values())
-        rows.append([label, having, share(having, total), total - having, repeated])
+        rows.append([label, having, percent(having, total), total - having, repeated])
     if rows:
         columns = ("acquisition", "sessions", "share", "without", "more than once")
         tables.append(Table("Acquisitions", columns, rows))

@@ -15,7 +15,7 @@ from flyball.reports.cells import Cell, plain
 from flyball.reports.content import Content, Entry, Figure, Matrix, Table
 
 MOST_ROWS: Final = 300  # of a table on the page; the CSV has all
-_LONG: Final = 40  # characters of a coloured cell that may break
+_LONG: Final = 24  # characters of a coloured cell that may break
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
@@ -129,7 +129,7 @@ def _numeric(table: Table, index: int) -> bool:
 
 def _looks(value: str) -> bool:
     try:
-        float(value)
+        float(value.removesuffix(" %").replace(",", ""))
     except ValueError:
         return False
     return True

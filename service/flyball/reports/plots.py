@@ -25,6 +25,7 @@ from matplotlib.ticker import MaxNLocator
 
 from flyball.reports.cells import plain
 from flyball.reports.content import Bars, Figure, Histogram, Matrix, Trend
+from flyball.reports.statistics import running_median
 
 # Stand-ins: colours that nobody would choose, and what they become.
 _STANDINS: Final[Mapping[str, str]] = {
@@ -46,8 +47,13 @@ _STANDINS: Final[Mapping[str, str]] = {
 }
 _COLOURS: Final = {name.removeprefix("--"): standin for standin, name in _STANDINS.items()}
 _GROUPS: Final = tuple(_COLOURS[f"c{number}"] for number in range(1, 7))
-_TONES: Final = {tone: _COLOURS[tone] for tone in ("good", "warn", "bad", "busy")} | {"": _COLOURS["c1"]}
-_WIDTH: Final = 4.9  # inches: still readable where a phone shows it at three quarters
+_TONES: Final = {tone: _COLOURS[tone] for tone in ("good", "warn", "bad", "busy")} | {
+    "": _COLOURS["c1"],
+    "faint": _COLOURS["c6"],
+}
+_WIDTH: Final = 4.6  # inches: still readable where a phone shows it at three quarters
+_AGES: Final = 4e9  # seconds either side of 1970: a time beyond is a mistake
+_RUNNING: Final = 20  # times or more, for a running median
 _MANY: Final = 1500  # points; more are drawn as a picture inside of the picture
 _ROWS_NAMED: Final = 45
 _FILLED: Final = to_rgba("#3f7fbf")
@@ -57,7 +63,7 @@ _SETTINGS: Final[Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "DejaVu Sans",
-    "font.size": 9,
+    "font.size": 10.5,
     "axes.edgecolor": _COLOURS["line"],
     "axes.labelcolor": _COLOURS["soft"],
     "axes.spines.top": False,
@@ -70,7 +76,7 @@ _SETTINGS: Final[Any] = {
     "ytick.labelcolor": _COLOURS["ink"],
     "grid.color": _COLOURS["line"],
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 9.5,
 }
 
 
@@ -93,10 +99,10 @@ def _draw(figure: Figure) -> Canvas:
     plot = figure.plot
     match plot:
         case Histogram():
-            canvas, axes = _canvas(2.6)
+            canvas, axes = _canvas(2.7)
             _histogram(axes, plot)
         case Bars():
-            canvas, axes = _canvas(0.7 + 0.27 * max(len(plot.values), 1))
+            canvas, axes = _canvas(0.75 + 0.29 * max(len(plot.values), 1))
             _bars(axes, plot)
         case Trend():
             canvas = _trend(plot)
@@ -142,9 +148,12 @@ def _bars(axes: Axes, plot: Bars) -> None:
     places = range(len(names))
     most = plot.most or max([1, *counts])
     axes.barh(places, [most] * len(names), color=_COLOURS["mute"], height=0.66)
-    axes.barh(places, counts, color=[_TONES[plot.tones.get(name, "")] for name in names], height=0.66)
+    colours = [_TONES[plot.tones.get(name, "")] for name in names]
+    if plot.grouped:
+        colours = [_GROUPS[index % len(_GROUPS)] for index in range(len(names))]
+    axes.barh(places, counts, color=colours, height=0.66)
     for place, count in zip(places, counts, strict=True):
-        axes.annotate(f"{count:,}", (most, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.annotate(f"{count:,}", (most, place), (4, 0), textcoords="offset points", va="center", fontsize=9.5)
     axes.set_yticks(list(places), [_label(name) for name in names])
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
@@ -155,7 +164,7 @@ def _bars(axes: Axes, plot: Bars) -> None:
 
 
 def _trend(plot: Trend) -> Canvas:
-    canvas = Canvas(figsize=(_WIDTH, 2.5), layout="constrained")
+    canvas = Canvas(figsize=(_WIDTH, 2.6), layout="constrained")
     left, right = canvas.subplots(1, 2, sharey=True, width_ratios=[4, 1])
     groups: dict[str, list[Any]] = {}
     for point in plot.points:
@@ -164,21 +173,21 @@ def _trend(plot: Trend) -> Canvas:
     low, high = _window(values, [*plot.lines.values()])
     order = sorted(groups, key=lambda name: (-len(groups[name]), name))
     for index, name in enumerate(order):
-        dated = [point for point in groups[name] if point.time is not None and abs(point.time) < 4e9]
+        dated = [point for point in groups[name] if point.time is not None and abs(point.time) < _AGES]
         _scatter(
             left, dated, _GROUPS[min(index, 5)], name if index < 5 else "others" if index == 5 else None, (low, high)
         )
     for word, limit in plot.lines.items():
         for axes in (left, right):
             axes.axhline(limit, color=_TONES["bad" if word == "fail" else "warn"], linewidth=1, linestyle=(0, (4, 3)))
-    middle = float(np.median(values))
-    left.axhline(middle, color=_COLOURS["soft"], linewidth=0.8)
+    _middle(left, plot, values)
+    bars = min(25, 9 + len(values) // 10)
     stacks = [[min(max(point.value, low), high) for point in groups[name]] for name in order[:5]]
     rest = [min(max(point.value, low), high) for name in order[5:] for point in groups[name]]
     stacks += [rest] if rest else []
     right.hist(
         stacks,
-        bins=np.linspace(low, high, 25),
+        bins=np.linspace(low, high, bars),
         orientation="horizontal",
         stacked=True,
         color=list(_GROUPS[: len(stacks)]),
@@ -198,6 +207,17 @@ def _trend(plot: Trend) -> Canvas:
     if len(order) > 1:
         canvas.legend(loc="outside upper left", ncols=2, handletextpad=0.2, columnspacing=1)
     return canvas
+
+
+def _middle(axes: Axes, plot: Trend, values: Sequence[float]) -> None:
+    """The running median, so that a drift shows; where there are few scans, the median of all."""
+    dated = [(point.time, point.value) for point in plot.points if point.time is not None and abs(point.time) < _AGES]
+    running = running_median(dated)
+    if len(running) < _RUNNING:
+        axes.axhline(float(np.median(values)), color=_COLOURS["soft"], linewidth=0.9)
+        return
+    times: Any = [datetime.fromtimestamp(time, UTC) for time, _ in running]
+    axes.plot(times, [value for _, value in running], color=_COLOURS["ink"], linewidth=1.1)
 
 
 def _window(values: Sequence[float], lines: Sequence[float]) -> tuple[float, float]:
@@ -247,19 +267,19 @@ def _scatter(axes: Axes, points: Sequence[Any], colour: str, name: str | None, w
 
 def _matrix(plot: Matrix) -> Canvas:
     few = len(plot.rows) <= _ROWS_NAMED
-    tall = 0.18 * len(plot.rows) if few else 6.5
+    tall = 0.2 * len(plot.rows) if few else 6.5
     longest = max(len(label) for label in plot.columns)
-    canvas, axes = _canvas(max(tall, 0.4) + 0.06 * min(longest, 34) + 0.4)
+    canvas, axes = _canvas(max(tall, 0.4) + 0.075 * min(longest, 34) + 0.45)
     counts = np.asarray(plot.counts)
     picture = np.zeros((*counts.shape, 4))
     picture[counts == 1] = _FILLED
     picture[counts > 1] = _TWICE
     axes.imshow(picture, aspect="auto", interpolation="none")
-    axes.set_xticks(range(len(plot.columns)), [_label(label) for label in plot.columns], rotation=90, fontsize=8)
+    axes.set_xticks(range(len(plot.columns)), [_label(label) for label in plot.columns], rotation=90, fontsize=9)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     if few:
-        axes.set_yticks(range(len(plot.rows)), [_label(row) for row in plot.rows], fontsize=8)
+        axes.set_yticks(range(len(plot.rows)), [_label(row) for row in plot.rows], fontsize=9)
         axes.set_yticks(np.arange(-0.5, len(plot.rows)), minor=True)
     else:
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -267,8 +287,8 @@ def _matrix(plot: Matrix) -> Canvas:
     axes.set_xticks(np.arange(-0.5, len(plot.columns)), minor=True)
     axes.grid(which="minor", linewidth=0.6)
     axes.tick_params(which="minor", length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_xlabel("blue: once, orange: more than once, empty: not there")
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set_linewidth(0.6)
     return canvas
 
 

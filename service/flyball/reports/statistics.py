@@ -66,6 +66,25 @@ def quantile(rising: Sequence[float], share: float) -> float:
     return rising[below] + (rising[above] - rising[below]) * (place - below)
 
 
+def running_median(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The running median of values over time: at each point that of an eighth of all, at least of eleven, around it.
+
+    Args:
+        points: time and value, in any order.
+
+    Returns:
+        at most some 150 pairs of time and median, in order of time, each time once.
+    """
+    order = sorted(points)
+    reach = max(5, len(order) // 16)
+    places = range(0, len(order), max(1, len(order) // 150))
+    by_time = {
+        order[place][0]: quantile(sorted(value for _, value in order[max(0, place - reach) : place + reach + 1]), 0.5)
+        for place in places
+    }
+    return list(by_time.items())
+
+
 def finite(value: object) -> float | None:
     """A finite number as float; None for anything else, truth values and texts included."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

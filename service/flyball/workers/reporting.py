@@ -35,7 +35,6 @@ from flyball.reports.making import Order
 ERROR_LENGTH = 300
 STALE = 3600.0  # seconds after which a half-written file is nobody's
 _BESIDE = ".report-"
-_CACHE = "plots"  # below `data`: what the plotting library remembers of fonts
 
 
 class ReportPress:
@@ -44,11 +43,13 @@ class ReportPress:
     Args:
         store: the ledger.
         data: the folder that files are written to.
+        cache: where the plotting library may remember the machine's fonts, which it looks for seconds; None: nowhere.
     """
 
-    def __init__(self, store: Store, data: Path) -> None:
+    def __init__(self, store: Store, data: Path, cache: Path | None = None) -> None:
         self.store = store
         self.data = data
+        self.cache = cache
         self.one = asyncio.Semaphore(1)
 
     def at(self, site: str, address: str) -> SiteReports:
@@ -80,7 +81,7 @@ class SiteReports:
                 await self.press.store.read(partial(_spool, key=key, order=order, folder=folder))
                 asked = {"order": asdict(order), "formats": list(formats)}
                 await asyncio.to_thread((folder / "order.json").write_bytes, orjson.dumps(asked))
-                await _run(folder, self.press.data / _CACHE)
+                await _run(folder, self.press.cache)
                 told = orjson.loads(await asyncio.to_thread((folder / "made.json").read_bytes))
                 files = {form: folder / f"report.{form}" for form in formats}
                 yield MadeReport(files, int(told["rows"]), told["numbers"], told["notes"])
@@ -110,13 +111,14 @@ def _spool(connection: Any, *, key: NodeKey, order: Order, folder: Path) -> None
         stream_below(connection, key, LEVELS[order.kind], sink)
 
 
-async def _run(folder: Path, cache: Path) -> None:
+async def _run(folder: Path, cache: Path | None) -> None:
     """Run the process; it ends with us."""
     environment = {
         "PYTHONPATH": str(Path(flyball.__file__).parent.parent),
         "PYTHONDONTWRITEBYTECODE": "1",
         "MPLCONFIGDIR": str(await asyncio.to_thread(_usable, cache, folder)),
         "MPLBACKEND": "svg",
+        "PYTHONHASHSEED": "0",  # equal data give equal bytes
         "OPENBLAS_NUM_THREADS": "1",
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
@@ -145,8 +147,10 @@ async def _run(folder: Path, cache: Path) -> None:
         raise FlyballError(f"the report cannot be made: {last[0][:ERROR_LENGTH]}")
 
 
-def _usable(cache: Path, instead: Path) -> Path:
+def _usable(cache: Path | None, instead: Path) -> Path:
     """The folder for what is remembered; another one where it cannot be made."""
+    if cache is None:
+        return instead
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
