@@ -99,6 +99,10 @@ class MadeReport:
 class Reports(Protocol):
     """Makes reports of one site, and puts them where they belong."""
 
+    def full(self) -> float:
+        """Seconds after which to come again, when enough reports wait already; 0: there is room."""
+        ...
+
     def made(self, order: Order, project: str, formats: Sequence[str]) -> AbstractAsyncContextManager[MadeReport]:
         """Make a report about a project (its id) from the mirror as it is now."""
         ...

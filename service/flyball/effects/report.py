@@ -8,7 +8,7 @@ sent again, so that doing it twice changes nothing. On disk, a file is replaced 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from flyball.effects.common import Entry, Params, container_json, reads_of
 from flyball.effects.port import Hands
 from flyball.model.decision import Because, Verdict, Wish
-from flyball.model.effect import Effect, Outcome, Report
+from flyball.model.effect import Blame, Effect, Outcome, Report
 from flyball.model.errors import Permanent
 from flyball.model.levels import Level
 from flyball.reports.kinds import LEVELS, READS, KindWord
@@ -25,7 +25,7 @@ from flyball.reports.qc_judging import cut_json
 from flyball.rules.catalog import Compiler, Fault
 from flyball.rules.expression import Expression
 from flyball.rules.keys import once_key
-from flyball.rules.profiles import Qc
+from flyball.rules.profiles import Profile
 from flyball.rules.reading.fields import OneOrMany
 from flyball.rules.rule import Moment, WhenOver
 from flyball.rules.templates import Template
@@ -69,12 +69,13 @@ class ReportEntry(Entry):
 
     Attributes:
         rests_on: the levels below the project that the report reads.
+        profiles: whose cut-offs mark outliers.
     """
 
     params: ReportParams
     name: Template | None
     rests_on: frozenset[Level]
-    extra: tuple[Expression, ...] = field(default=())
+    profiles: tuple[Profile, ...] = ()
 
     def because(self, moment: Moment) -> Iterable[Because]:
         """`when`, explained."""
@@ -97,7 +98,7 @@ class ReportEntry(Entry):
             "container": container,
             "report": asked.kind,
             "gear": asked.gear or "",
-            "cuts": self._cuts(moment, container["path"]),
+            "cuts": self._cuts(container["path"]),
             "format": list(asked.format),
             "to": list(asked.to),
             "name": name,
@@ -109,14 +110,11 @@ class ReportEntry(Entry):
         summary = f"report {what}  {container['path']}"
         yield Wish(self.kind, want, params, key, summary, slot, lane=f"report/{container['id']}/{name}")
 
-    def _cuts(self, moment: Moment, path: str) -> dict[str, Any]:
+    def _cuts(self, project: str) -> dict[str, Any]:
         """The profiles' cut-offs in this project; of a metric that two profiles name, the later one's."""
-        known = moment.context.functions.get("qc")
         cuts: dict[str, Any] = {}
-        for name in self.params.profile:
-            found = known.profiles.get(name) if isinstance(known, Qc) else None
-            if found is not None:
-                cuts |= cut_json(found.at(path))
+        for profile in self.profiles:
+            cuts |= cut_json(profile.at(project))
         return cuts
 
 
@@ -132,20 +130,18 @@ class ReportKind:
         if compiler.each is not Level.PROJECT:
             raise Fault(("kind",), f"a report is about a project: write `each: project`, not `each: {compiler.each}`")
         name = None if params.name is None else compiler.template(params.name, ("name",))
-        # The expression is not evaluated: compiling it finds the profiles, and makes them part of the rule's version.
-        extra = tuple(
-            compiler.expression(f"qc({profile!r})", ("profile", *((place,) if len(params.profile) > 1 else ())))
-            for place, profile in enumerate(params.profile)
-        )
-        reads = reads_of(when, name, *extra) | READS[params.kind]
-        rests_on = frozenset(LEVELS[params.kind])
-        return ReportEntry(self.name, index, when, reads, params, name, rests_on, extra)
+        known = compiler.profile
+        profiles = tuple(known(profile, ("profile",)) for profile in params.profile) if known is not None else ()
+        reads = reads_of(when, name) | READS[params.kind]
+        return ReportEntry(self.name, index, when, reads, params, name, frozenset(LEVELS[params.kind]), profiles)
 
     async def carry_out(self, effect: Effect, hands: Hands) -> Report:
         """Make the report from the mirror as it is now, and put it where it differs from what is there."""
         asked = effect.params
         if not asked.get("wanted", True):
             return Report(Outcome.SUPERSEDED, error="no longer wanted")
+        if wait := reports.full():
+            return Report(Outcome.TRANSIENT, error="waits for its turn", wait=wait, blame=Blame.NOBODY)
         if "html" in asked["format"] and not plots_possible():
             raise Permanent(LACKS_PLOTS)
         reports, container = hands.reports, asked["container"]

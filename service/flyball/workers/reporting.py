@@ -33,6 +33,8 @@ from flyball.reports.kinds import LEVELS, kept
 from flyball.reports.making import Order
 
 ERROR_LENGTH = 300
+MOST_WAITING = 4  # reports that are being made or wait for it
+LONGEST_WAIT = 60.0  # seconds
 STALE = 3600.0  # seconds after which a half-written file is nobody's
 _BESIDE = ".report-"
 
@@ -50,7 +52,33 @@ class ReportPress:
         self.store = store
         self.data = data
         self.cache = cache
-        self.one = asyncio.Semaphore(1)
+        self._one = asyncio.Lock()
+        self._waiting = 0
+        self._sent_away = 0
+        self._took = 3.0
+
+    def full(self) -> float:
+        """Seconds after which to come again, when enough reports wait already; 0: there is room.
+
+        Reports that wait would hold places of the crew, which tags need.
+        """
+        if self._waiting < MOST_WAITING:
+            return 0.0
+        self._sent_away += 1
+        return min(LONGEST_WAIT, self._took * (self._waiting + self._sent_away))
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """One report at a time."""
+        self._waiting += 1
+        try:
+            async with self._one:
+                started = asyncio.get_running_loop().time()
+                yield
+                self._took = asyncio.get_running_loop().time() - started
+        finally:
+            self._waiting -= 1
+            self._sent_away = max(0, self._sent_away - 1)
 
     def at(self, site: str, address: str) -> SiteReports:
         """The reports of one site.
@@ -70,11 +98,15 @@ class SiteReports:
     site: str
     address: str
 
+    def full(self) -> float:
+        """Seconds after which to come again, when enough reports wait already; 0: there is room."""
+        return self.press.full()
+
     @asynccontextmanager
     async def made(self, order: Order, project: str, formats: Sequence[str]) -> AsyncIterator[MadeReport]:
         """Make a report from the mirror; its files are there until the end of the context."""
         order = replace(order, links=f"{self.address}/#/projects/{project}/sessions/{{session}}?tab=data")
-        async with self.press.one:
+        async with self.press.turn():
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="flyball-report-"))
             try:
                 key = NodeKey(self.site, Level.PROJECT, project)

@@ -132,6 +132,7 @@ class Doing:
             environment=self._around.environment,
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
+            profile=self._texts.profile,
         )
 
     def _wrong(self, path: Path, message: str, *, key: bool = False) -> None:

@@ -292,14 +292,14 @@ class RuleReader:
         meaning |= {"site": site, "do": doing.meaning}
         if doing.uses_notify and notify is not None:
             meaning["notify"] = notify
-        if self._texts.profiles:
+        if profiles := {**self._texts.profiles, **self._texts.cuts}:
             meaning["profiles"] = {
                 name: {
                     "from": profile.places,
                     "metrics": {metric: _meaning(cut) for metric, cut in profile.metrics.items()},
                     "per_project": [[globs.written, changes] for globs, changes in profile.per_project],
                 }
-                for name, profile in self._texts.profiles.items()
+                for name, profile in profiles.items()
             }
         return fingerprint(meaning)[:16]
 
