@@ -140,13 +140,13 @@ class ReportKind:
         asked = effect.params
         if not asked.get("wanted", True):
             return Report(Outcome.SUPERSEDED, error="no longer wanted")
-        if wait := reports.full():
-            return Report(Outcome.TRANSIENT, error="waits for its turn", wait=wait, blame=Blame.NOBODY)
         if "html" in asked["format"] and not plots_possible():
             raise Permanent(LACKS_PLOTS)
         reports, container = hands.reports, asked["container"]
         if reports is None:
             raise Permanent("there is no folder to make reports in")
+        if wait := reports.full():
+            return Report(Outcome.TRANSIENT, error="waits for its turn", wait=wait, blame=Blame.NOBODY)
         order = Order(asked["report"], container["path"], asked["gear"], asked["cuts"])
         written: list[dict[str, Any]] = []
         async with reports.made(order, container["id"], asked["format"]) as made:
