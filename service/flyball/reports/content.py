@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from flyball.reports.cells import Cell
 
 Tone = Literal["", "good", "warn", "bad", "busy", "faint"]
+
+
+MOST_ROWS: Final = 300
+"""Rows of a table on the page; the CSV has all."""
 
 
 @dataclass(frozen=True, slots=True)

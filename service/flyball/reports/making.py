@@ -95,4 +95,4 @@ def _shown(table: Table, most: int) -> dict[str, Any]:
         [[cell.value, cell.tone] if isinstance(cell, Entry) else [cell, ""] for cell in row]
         for row in table.rows[:most]
     ]
-    return {"title": table.title, "columns": list(table.columns), "rows": rows, "total": len(table.rows)}
+    return {"title": table.title, "columns": list(table.columns), "rows": rows, "total": table.total or len(table.rows)}

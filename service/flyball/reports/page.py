@@ -12,9 +12,8 @@ from importlib.resources import files
 from typing import Final
 
 from flyball.reports.cells import Cell, plain
-from flyball.reports.content import Content, Entry, Figure, Matrix, Table
+from flyball.reports.content import MOST_ROWS, Content, Entry, Figure, Matrix, Table
 
-MOST_ROWS: Final = 300  # of a table on the page; the CSV has all
 _LONG: Final = 24  # characters of a coloured cell that may break
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from flyball.reports.cells import Cell
-from flyball.reports.content import Content, Entry, Fact, Figure, Point, Table, Tone, Trend
+from flyball.reports.content import MOST_ROWS, Content, Entry, Fact, Figure, Point, Table, Tone, Trend
 from flyball.reports.qc_judging import Judged, judge, short
 from flyball.reports.qc_rows import BOLD, Scan, scans_of
 from flyball.reports.rows import Project, counted, label_of
@@ -22,9 +22,8 @@ _COLUMNS: Final = (
 _UNITS: Final = {"fd_mean": "mm", "fd_perc": "%", "spacing_tr": "s", "inu_range": ""}
 _TONES: Final[Mapping[str | None, Tone]] = {"fail": "bad", "warn": "warn"}
 _WORDS: Final = {"fail": "fails", "warn": "outlier", "ok": "ok"}
+Pair = tuple[Scan, Judged]
 _RANK: Final = {"fail": 0, "warn": 1}
-
-Judgement = Mapping[str, Judged]
 
 
 def qc(project: Project, path: str, cuts: Mapping[str, Cut], *, links: str = "") -> Content:
@@ -37,27 +36,24 @@ def qc(project: Project, path: str, cuts: Mapping[str, Cut], *, links: str = "")
         links: address of a session on the site's pages, with `{session}` in it; empty: no links.
     """
     scans, bare = scans_of(project)
-    judged = judge(scans, cuts)
+    pairs = list(zip(scans, judge(scans, cuts), strict=True))
     present = {metric for scan in scans for metric in scan.metrics}
     metrics = [*(one for one in _FIRST if one in present), *sorted(present - set(_FIRST))]
-    levels = [_level(one) for one in judged]
-    marked = [(scan, one, level) for scan, one, level in zip(scans, judged, levels, strict=True) if level in _RANK]
+    levels = [judged.level for _, judged in pairs]
     doubled = [scan for scan in scans if scan.reports > 1]
     empty = [scan for scan in scans if not scan.metrics]
     return Content(
         title="Quality control",
         subtitle=path,
         columns=(*_COLUMNS, *metrics, "link", "project"),
-        rows=[
-            _row(scan, one, level, metrics, links, path) for scan, one, level in zip(scans, judged, levels, strict=True)
-        ],
+        rows=[_row(scan, judged, metrics, links, path) for scan, judged in pairs],
         facts=_facts(scans, levels, bare_count=len(bare), empty=len(empty)),
         notes=_notes(project, scans, doubled, empty, cuts),
-        figures=_figures(scans, judged, cuts),
+        figures=_figures(pairs, cuts),
         tables=[
-            *_marked(marked, links),
-            *_scanners(scans, judged),
-            *_scans(scans, judged, levels, links),
+            *_marked(pairs, links),
+            *_scanners(pairs),
+            *_scans(pairs, links),
             *_doubled(doubled),
             *_without(project, bare, empty),
         ],
@@ -73,14 +69,13 @@ def qc(project: Project, path: str, cuts: Mapping[str, Cut], *, links: str = "")
     )
 
 
-def _level(judgement: Judgement) -> str | None:
-    """A scan's level: its worst metric's; None where nothing could be said of any."""
-    levels = {one.level for one in judgement.values()}
-    return next((level for level in ("fail", "warn", "ok") if level in levels), None)
+def _why(judged: Judged) -> str:
+    return "; ".join(mark.why for mark in judged.marks.values())
 
 
-def _why(judgement: Judgement) -> str:
-    return "; ".join(one.why for one in judgement.values() if one.why)
+def _tone(judged: Judged, metric: str) -> Tone:
+    mark = judged.marks.get(metric)
+    return "" if mark is None else _TONES[mark.level]
 
 
 def _numbers(scans: Sequence[Scan], metric: str) -> dict[str, float | int | None]:
@@ -95,9 +90,7 @@ def _numbers(scans: Sequence[Scan], metric: str) -> dict[str, float | int | None
     }
 
 
-def _row(
-    scan: Scan, judgement: Judgement, level: str | None, metrics: Sequence[str], links: str, path: str
-) -> list[Cell]:
+def _row(scan: Scan, judged: Judged, metrics: Sequence[str], links: str, path: str) -> list[Cell]:
     values = [scan.metrics.get(metric) for metric in metrics]
     head: list[Cell] = [
         scan.subject,
@@ -108,7 +101,7 @@ def _row(
         scan.scanner,
         day(scan.time),
     ]
-    said: list[Cell] = [_WORDS.get(level or "", ""), _why(judgement), scan.reports]
+    said: list[Cell] = [_WORDS.get(judged.level or "", ""), _why(judged), scan.reports]
     return [*head, *said, *values, _link(links, scan), path]
 
 
@@ -165,18 +158,22 @@ def _cut(cut: Cut) -> str:
     return " and ".join(limits)
 
 
-def _figures(scans: Sequence[Scan], judged: Sequence[Judgement], cuts: Mapping[str, Cut]) -> list[Figure]:
+def _figures(pairs: Sequence[Pair], cuts: Mapping[str, Cut]) -> list[Figure]:
     figures: list[Figure] = []
-    for kind in sorted({scan.kind for scan in scans}, key=lambda kind: (kind != BOLD, kind)):
+    for kind in _kinds(pairs):
         for metric in _FIRST:
             points = [
-                Point(scan.metrics[metric], scan.time, scan.scanner, _TONES.get(one[metric].level, ""))
-                for scan, one in zip(scans, judged, strict=True)
+                Point(scan.metrics[metric], scan.time, scan.scanner, _tone(judged, metric))
+                for scan, judged in pairs
                 if scan.kind == kind and metric in scan.metrics
             ]
             if points:
                 figures.append(_figure(kind, metric, points, cuts.get(metric)))
     return figures
+
+
+def _kinds(pairs: Sequence[Pair]) -> list[str]:
+    return sorted({scan.kind for scan, _ in pairs}, key=lambda kind: (kind != BOLD, kind))
 
 
 def _figure(kind: str, metric: str, points: Sequence[Point], cut: Cut | None) -> Figure:
@@ -196,36 +193,44 @@ def _figure(kind: str, metric: str, points: Sequence[Point], cut: Cut | None) ->
     return Figure(f"{kind}: {metric}", alt, Trend(points, f"{metric}{unit}", lines), note)
 
 
-def _marked(marked: Sequence[tuple[Scan, Judgement, str | None]], links: str) -> list[Table]:
+def _marked(pairs: Sequence[Pair], links: str) -> list[Table]:
+    marked = [(scan, judged) for scan, judged in pairs if judged.marks]
     if not marked:
         return []
-    worst = sorted(marked, key=lambda one: _RANK[one[2] or ""])
     rows: list[list[Cell | Entry]] = [
         [
             scan.subject,
             scan.session,
             Entry(scan.acquisition, link=_link(links, scan)),
             scan.kind,
-            Entry(_WORDS[level or ""], _TONES[level]),
-            _why(judgement),
+            _level(judged),
+            _why(judged),
         ]
-        for scan, judgement, level in worst
+        for scan, judged in sorted(marked, key=_rank)
     ]
     return [Table("Marked scans", ("subject", "session", "acquisition", "type", "level", "why"), rows)]
 
 
-def _scanners(scans: Sequence[Scan], judged: Sequence[Judgement]) -> list[Table]:
+def _rank(pair: Pair) -> int:
+    return _RANK.get(pair[1].level or "", 2)
+
+
+def _level(judged: Judged) -> Entry:
+    return Entry(_WORDS.get(judged.level or "", ""), _TONES.get(judged.level, ""))
+
+
+def _scanners(pairs: Sequence[Pair]) -> list[Table]:
     rows: list[list[Cell | Entry]] = []
-    groups: dict[tuple[str, str], list[tuple[Scan, Judgement]]] = {}
-    for scan, one in zip(scans, judged, strict=True):
-        groups.setdefault((scan.kind, scan.scanner), []).append((scan, one))
+    groups: dict[tuple[str, str], list[Pair]] = {}
+    for scan, judged in pairs:
+        groups.setdefault((scan.kind, scan.scanner), []).append((scan, judged))
     for (kind, scanner), mine in sorted(groups.items()):
         for metric in _FIRST:
             values = [scan.metrics[metric] for scan, _ in mine if metric in scan.metrics]
             if not values:
                 continue
             found = summary(values)
-            marked = sum(metric in one and one[metric].level in _RANK for _, one in mine)
+            marked = sum(metric in judged.marks for _, judged in mine)
             middle = f"{short(found.q1)} to {short(found.q3)}"
             sides = f"{short(found.low)} to {short(found.high)}"
             row = [kind, scanner, metric, found.n, short(found.median), middle, sides]
@@ -236,32 +241,20 @@ def _scanners(scans: Sequence[Scan], judged: Sequence[Judgement]) -> list[Table]
     return [Table("By scanner", columns, rows)]
 
 
-def _scans(scans: Sequence[Scan], judged: Sequence[Judgement], levels: Sequence[str | None], links: str) -> list[Table]:
+def _scans(pairs: Sequence[Pair], links: str) -> list[Table]:
+    """The scans of each kind, the worst first; no more than a page shows."""
     tables = []
-    for kind in sorted({scan.kind for scan in scans}, key=lambda kind: (kind != BOLD, kind)):
-        chosen = [
-            (scan, one, level)
-            for scan, one, level in zip(scans, judged, levels, strict=True)
-            if scan.kind == kind and scan.metrics
-        ]
-        metrics = [metric for metric in _FIRST if any(metric in scan.metrics for scan, _, _ in chosen)]
+    for kind in _kinds(pairs):
+        chosen = sorted((pair for pair in pairs if pair[0].kind == kind and pair[0].metrics), key=_rank)
+        metrics = [metric for metric in _FIRST if any(metric in scan.metrics for scan, _ in chosen)]
         rows: list[list[Cell | Entry]] = []
-        for scan, one, level in sorted(chosen, key=lambda item: _RANK.get(item[2] or "", 2)):
-            values = [
-                Entry(short(one[metric].value), _TONES.get(one[metric].level, "")) if metric in one else Entry("")
-                for metric in metrics
-            ]
-            rows.append(
-                [
-                    scan.subject,
-                    scan.session,
-                    Entry(scan.acquisition, link=_link(links, scan)),
-                    Entry(_WORDS.get(level or "", ""), _TONES.get(level, "")),
-                    *values,
-                ]
-            )
+        for scan, judged in chosen[:MOST_ROWS]:
+            values = [Entry(short(scan.metrics.get(metric)), _tone(judged, metric)) for metric in metrics]
+            name = Entry(scan.acquisition, link=_link(links, scan))
+            rows.append([scan.subject, scan.session, name, _level(judged), *values])
         if rows:
-            tables.append(Table(f"{kind} scans", ("subject", "session", "acquisition", "level", *metrics), rows))
+            columns = ("subject", "session", "acquisition", "level", *metrics)
+            tables.append(Table(f"{kind} scans", columns, rows, total=len(chosen)))
     return tables
 
 

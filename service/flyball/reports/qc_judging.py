@@ -20,19 +20,28 @@ Group = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What is wrong with one value: `warn` or `fail`, and why, for people."""
+
+    level: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """What is said of one value.
+    """What is said of one scan.
 
     Attributes:
-        level: `ok`, `warn`, `fail`; None: there is nothing to hold it against.
-        z: among its peers, None where there are too few.
-        why: for people; empty when it is not marked.
+        level: of its worst metric: `ok`, `warn`, `fail`; None: there was nothing to hold any of them against.
+        marks: the metrics that are beyond something.
     """
 
-    value: float
     level: str | None
-    z: float | None
-    why: str
+    marks: Mapping[str, Mark]
+
+
+NOTHING: Final = Judged(None, {})
+FINE: Final = Judged("ok", {})
 
 
 def cut_json(cuts: Mapping[str, Cut]) -> dict[str, Any]:
@@ -56,35 +65,41 @@ def _read(limit: Any) -> Any:
     return Z(float(limit.removeprefix("z"))) if isinstance(limit, str) else limit
 
 
-def judge(scans: Sequence[Scan], cuts: Mapping[str, Cut]) -> list[dict[str, Judged]]:
-    """What is said of each scan's metrics, in order."""
+def judge(scans: Sequence[Scan], cuts: Mapping[str, Cut]) -> list[Judged]:
+    """What is said of each scan, in order."""
     narrow, wide = _peers(scans, narrow=True), _peers(scans, narrow=False)
-    found: list[dict[str, Judged]] = []
-    for scan in scans:
-        mine = {}
-        for metric, value in scan.metrics.items():
-            peers = narrow.get((metric, *_group(scan, narrow=True))) or wide.get((metric, *_group(scan, narrow=False)))
-            mine[metric] = _judged(metric, value, cuts.get(metric), peers)
-        found.append(mine)
-    return found
+    return [_scan(scan, cuts, narrow, wide) for scan in scans]
 
 
-def _judged(metric: str, value: float, cut: Cut | None, peers: Peers | None) -> Judged:
+def _scan(scan: Scan, cuts: Mapping[str, Cut], narrow: Mapping[Group, Peers], wide: Mapping[Group, Peers]) -> Judged:
+    marks: dict[str, Mark] = {}
+    known = False
+    own, around = _group(scan, narrow=True), _group(scan, narrow=False)
+    for metric, value in scan.metrics.items():
+        peers = narrow.get((metric, *own)) or wide.get((metric, *around))
+        mark, said = _metric(metric, value, cuts.get(metric), peers)
+        known = known or said
+        if mark is not None:
+            marks[metric] = mark
+    if not marks:
+        return FINE if known else NOTHING
+    return Judged("fail" if any(mark.level == "fail" for mark in marks.values()) else "warn", marks)
+
+
+def _metric(metric: str, value: float, cut: Cut | None, peers: Peers | None) -> tuple[Mark | None, bool]:
+    """What is wrong with a value, and whether anything could be said of it."""
     z = None if peers is None else peers.z(value)
     worse = cut.worse if cut is not None else WORSE.get(metric)
     if cut is not None:
         level = cut.judge(value, z)
         if level in ("warn", "fail"):
             limit = cut.fail if level == "fail" else cut.warn
-            return Judged(value, level, z, f"{metric} {short(value)} {'>' if worse == 'higher' else '<'} {limit}")
-        if cut.uses_z or level is not None:
-            return Judged(value, level, z, "")
+            return Mark(level, f"{metric} {short(value)} {'>' if worse == 'higher' else '<'} {limit}"), True
+        return None, level is not None
     if z is None:
-        return Judged(value, None, None, "")
+        return None, False
     bad = z if worse == "higher" else -z if worse == "lower" else abs(z)
-    if bad > FAR:
-        return Judged(value, "warn", z, f"{metric} {short(value)}, z {z:+.1f}")
-    return Judged(value, "ok", z, "")
+    return (Mark("warn", f"{metric} {short(value)}, z {z:+.1f}") if bad > FAR else None), True
 
 
 def _peers(scans: Sequence[Scan], *, narrow: bool) -> dict[Group, Peers]:
