@@ -48,9 +48,6 @@ class Wish:
         slot: tells apart several wishes of one rule on one target that keep state: `0.LOW_SNR` is the first entry of
             `do`, tag LOW_SNR.
         over: what happens once it is no longer wanted: retract, resolve or leave.
-        lane: of an effect that follows the present state: it is done anew whenever its once-key is another one than
-            that of the claim which stands, and one after another with all others of this lane (the file it writes).
-            Empty: it is done once for its key.
     """
 
     kind: str
@@ -61,7 +58,6 @@ class Wish:
     slot: str
     reason: str = ""
     over: str = "leave"
-    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,7 @@ class Claim:
 class Planned:
     """An effect that a decision needs now.
 
-    `single` effects happen once for their key; the others follow the present state. `about` names the lane of those
-    that are no tags.
+    `single` effects happen once for their key; the others follow the present state.
     """
 
     rule: str
@@ -79,13 +78,11 @@ class Planned:
     params: Mapping[str, Any]
     single: bool
     retracts: bool = False
-    about: str = ""
 
     @property
     def lane(self) -> str:
-        """Effects on one tag, on one file, or of one key, are carried out one after another."""
-        own = self.about or self.once_key
-        return lane_of(self.target.site, subject_of(self.params) if self.kind == TAG else own)
+        """Effects on one tag, or of one key, are carried out one after another."""
+        return lane_of(self.target.site, subject_of(self.params) if self.kind == TAG else self.once_key)
 
 
 @dataclass(slots=True)

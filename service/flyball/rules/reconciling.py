@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 from flyball.model.decision import Verdict, Wish
@@ -129,9 +128,6 @@ def _grant(rule: str, target: Target, wish: Wish, book: Book, *, holds: bool) ->
     elif wish.kind == ALERT:
         if standing is None:
             planned.append(_planned(claim, wish.summary, {**wish.params, "status": "open"}, single=False))
-    elif wish.lane:
-        if standing is None or standing.once_key != wish.once_key:
-            planned.append(replace(_planned(claim, wish.summary, wish.params, single=False), about=wish.lane))
     elif wish.once_key not in book.singles:
         book.singles[wish.once_key] = EffectState.PLANNED
         planned.append(_planned(claim, wish.summary, wish.params, single=True))
