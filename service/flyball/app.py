@@ -16,6 +16,7 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
+from flyball.adapters.folder import DataFolder
 from flyball.adapters.store.copying import copy_ledger
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
@@ -124,15 +125,14 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
-        self.press = ReportPress(
-            self.store, self.settings.data_dir, None if self._only_look else self.settings.data_dir / "plots"
-        )
+        self.press = ReportPress(self.store, None if self._only_look else self.settings.data_dir / "plots")
+        folder = DataFolder(self.settings.data_dir, self.settings.config_dir)
         self.crew = Crew(
             self.store,
             self.clock,
             KINDS,
             hands={
-                name: parts.hands(self.channels, self._secret, self.clock, self.press)
+                name: parts.hands(self.channels, self._secret, self.clock, folder, self.press)
                 for name, parts in self.sites.items()
             },
             route=self.book.route,

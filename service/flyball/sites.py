@@ -8,8 +8,11 @@ from datetime import timedelta
 
 from flyball import __version__
 from flyball.clients.flywheel.client import FlywheelClient
+from flyball.clients.flywheel.collecting import Collecting
+from flyball.clients.flywheel.contents import Contents
 from flyball.clients.flywheel.keys import parse_key
 from flyball.clients.transport import Timeouts
+from flyball.effects.lending import Folder
 from flyball.effects.port import Channels, Hands
 from flyball.ledger.noticing import Route
 from flyball.model.ports import Clock, Store
@@ -52,13 +55,27 @@ class SiteParts:
         )
 
     def hands(
-        self, channels: Channels, secret: Callable[[str], str], clock: Clock, press: ReportPress | None = None
+        self,
+        channels: Channels,
+        secret: Callable[[str], str],
+        clock: Clock,
+        folder: Folder | None = None,
+        press: ReportPress | None = None,
     ) -> Hands:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
         unclear = (wait.reset.total_seconds(), wait.timeout.total_seconds())
-        reports = None if press is None else press.at(self.name, self.address)
-        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear, reports)
+        return Hands(
+            SiteHands(self.client),
+            channels,
+            secret,
+            clock.now(),
+            unclear,
+            collections=Collecting(self.client),
+            contents=Contents(self.client),
+            folder=folder,
+            reports=None if press is None else press.at(self.name, self.address),
+        )
 
 
 @dataclass(slots=True)

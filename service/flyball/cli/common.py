@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flyball.clients.flywheel.keys import parse_key
+from flyball.configfile.local import ConfigFiles
 from flyball.effects.catalog import KINDS
 from flyball.logs import Secrets
 from flyball.rules.reading import RuleSet, read_rules
@@ -87,6 +88,7 @@ def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
         environment,
         channels=settings.channel_kinds,
         hooks=frozenset(settings.hooks),
+        files=ConfigFiles(settings.config_dir),
     )
 
 

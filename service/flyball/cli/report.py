@@ -18,6 +18,7 @@ from flyball.app import Daemon
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import FAILED, USAGE, Lab, fail, load_lab, options, out, say_json, with_rules
 from flyball.configfile.suggest import instead
+from flyball.effects.paths import clean
 from flyball.effects.port import MadeReport
 from flyball.effects.report import LACKS_PLOTS
 from flyball.ledger.mirror import everything
@@ -31,7 +32,6 @@ from flyball.rules.profiles import Qc
 from flyball.rules.rule import Rule, Since
 from flyball.rules.scope import Globs, Scope, compile_globs
 from flyball.settings import FlywheelSite
-from flyball.workers.reporting import safe_part
 
 FORMS = ("terminal", "csv", "html")
 _STYLES = {"good": "green", "warn": "yellow", "bad": "red", "busy": "blue"}
@@ -196,7 +196,7 @@ async def _made(lab: Lab, wanted: Wanted) -> list[dict[str, Any]]:
 
 
 def _read(made: MadeReport) -> dict[str, bytes]:
-    return {form: path.read_bytes() for form, path in made.files.items()}
+    return {form: Path(local.path).read_bytes() for form, local in made.files.items()}
 
 
 def _rule(wanted: Wanted) -> Rule:
@@ -224,8 +224,8 @@ def _keep(output: Path, one: dict[str, Any], form: str, *, many: bool) -> Path:
     into = many or output.is_dir() or not output.suffix
     folder = output if into else output.parent
     name = f"{one['path'].replace('/', '_')}.{form}" if into else output.name
-    place = folder / safe_part(name)
-    beside = folder / f".{safe_part(name)}.part"
+    place = folder / clean(name)
+    beside = folder / f".{clean(name)}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(one["files"][form])

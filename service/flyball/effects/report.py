@@ -2,19 +2,25 @@
 
 Follows the present state: its once-key is made of the state of what the report reads, so that a change below the
 project asks for a new one. What comes out is compared with the file that is there: equal content is never written or
-sent again, so that doing it twice changes nothing. On disk, a file is replaced as a whole or not at all.
+sent again, so that doing it twice changes nothing. On disk, a file is replaced as a whole or not at all; on the project
+it is put as `upload` puts files: an unclear end is looked into first, and what the file had goes with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from flyball.effects.common import Entry, Params, container_json, reads_of
+from flyball.effects.lending import Contents, Folder, Local, lent
+from flyball.effects.paths import PathTemplate, clean, compile_path, marked
 from flyball.effects.port import Hands
+from flyball.effects.upload import put_file
 from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.effect import Blame, Effect, Outcome, Report
 from flyball.model.errors import Permanent
@@ -23,15 +29,15 @@ from flyball.reports.kinds import LEVELS, READS, KindWord
 from flyball.reports.making import Order, plots_possible
 from flyball.reports.qc_judging import cut_json
 from flyball.rules.catalog import Compiler, Fault
-from flyball.rules.expression import Expression
+from flyball.rules.expression import Expression, Unknown
 from flyball.rules.keys import once_key
 from flyball.rules.profiles import Profile
 from flyball.rules.reading.fields import OneOrMany
 from flyball.rules.rule import Moment, WhenOver
-from flyball.rules.templates import Template
 
 Form = Literal["csv", "html"]
 Place = Literal["project", "disk"]
+PIECE = 1024 * 1024
 LACKS_PLOTS = "HTML reports need matplotlib: install Flyball with its extra `reports`, or ask for `format: csv`"
 
 
@@ -73,7 +79,7 @@ class ReportEntry(Entry):
     """
 
     params: ReportParams
-    name: Template | None
+    name: PathTemplate | None
     rests_on: frozenset[Level]
     profiles: tuple[Profile, ...] = ()
 
@@ -85,15 +91,12 @@ class ReportEntry(Entry):
         """One report, made anew when its key is another one."""
         document, asked = moment.document, self.params
         slot = f"{self.index}.report"
-        container = container_json(document, Level.PROJECT)
-        want = self.want(moment)
-        if container is None or want is not Verdict.YES:
-            yield Wish(self.kind, want if container is not None else Verdict.UNKNOWN, {}, "", "", slot)
+        container, want = container_json(document, Level.PROJECT), self.want(moment)
+        place = self._place(moment)
+        if container is None or isinstance(place, Unknown):
+            reason = place.reason if isinstance(place, Unknown) else "the project cannot be read"
+            yield Wish(self.kind, Verdict.UNKNOWN, {}, "", reason, slot, reason)
             return
-        group, _, label = str(container["path"]).partition("/")
-        own = f"{label}_{asked.gear}_status" if asked.gear else f"{label}_{asked.kind}"
-        name = without_ending(self.name.render(moment.context.names) if self.name is not None else own)
-        state = document.summary.state if document.summary is not None else ""
         params = {
             "container": container,
             "report": asked.kind,
@@ -101,14 +104,24 @@ class ReportEntry(Entry):
             "cuts": self._cuts(container["path"]),
             "format": list(asked.format),
             "to": list(asked.to),
-            "name": name,
-            "path": name if self.name is not None else f"reports/{group}/{name}",
-            "state": state,
+            "place": place,
+            "lane": f"report/{container['id']}/{'/'.join(place)}",
+            "state": document.summary.state if document.summary is not None else "",
         }
         key = once_key(moment.rule_id, document.target.id, self.kind, params, moment.generation)
         what = f"{asked.kind} of {asked.gear}" if asked.gear else asked.kind
-        summary = f"report {what}  {container['path']}"
-        yield Wish(self.kind, want, params, key, summary, slot, lane=f"report/{container['id']}/{name}")
+        yield Wish(self.kind, want, params, key, f"report {what}  {container['path']}", slot)
+
+    def _place(self, moment: Moment) -> list[str] | Unknown:
+        """Where it goes on disk, without its ending; the last part is its name on the site, too."""
+        if self.name is not None:
+            parts = self.name.fill(moment.context.names)
+            if isinstance(parts, Unknown):
+                return parts
+            return [*parts[:-1], without_ending(parts[-1])]
+        node = moment.document.node
+        kind = f"{self.params.gear}_status" if self.params.gear else self.params.kind
+        return ["reports", clean(node.parents.get("group", "_")), clean(f"{node.label}_{kind}")]
 
     def _cuts(self, project: str) -> dict[str, Any]:
         """The profiles' cut-offs in this project; of a metric that two profiles name, the later one's."""
@@ -129,7 +142,7 @@ class ReportKind:
         """Compile name and profiles."""
         if compiler.each is not Level.PROJECT:
             raise Fault(("kind",), f"a report is about a project: write `each: project`, not `each: {compiler.each}`")
-        name = None if params.name is None else compiler.template(params.name, ("name",))
+        name = None if params.name is None else compile_path(params.name, compiler, ("name",))
         known = compiler.profile
         profiles = tuple(known(profile, ("profile",)) for profile in params.profile) if known is not None else ()
         reads = reads_of(when, name) | READS[params.kind]
@@ -137,27 +150,67 @@ class ReportKind:
 
     async def carry_out(self, effect: Effect, hands: Hands) -> Report:
         """Make the report from the mirror as it is now, and put it where it differs from what is there."""
-        asked = effect.params
-        if not asked.get("wanted", True):
+        asked, reports = effect.params, lent(hands.reports, "a folder to make reports in")
+        if not asked.get("wanted", True) and not effect.unclear:
             return Report(Outcome.SUPERSEDED, error="no longer wanted")
-        if "html" in asked["format"] and not plots_possible():
-            raise Permanent(LACKS_PLOTS)
-        reports, container = hands.reports, asked["container"]
-        if reports is None:
-            raise Permanent("there is no folder to make reports in")
         if wait := reports.full():
             return Report(Outcome.TRANSIENT, error="waits for its turn", wait=wait, blame=Blame.NOBODY)
+        if "html" in asked["format"] and not plots_possible():
+            raise Permanent(LACKS_PLOTS)
+        container = asked["container"]
         order = Order(asked["report"], container["path"], asked["gear"], asked["cuts"])
-        written: list[dict[str, Any]] = []
+        files: list[dict[str, Any]] = []
         async with reports.made(order, container["id"], asked["format"]) as made:
-            for form, path in made.files.items():
-                if "disk" in asked["to"]:
-                    written.append(await reports.keep(path, f"{asked['path']}.{form}"))
+            for form, local in made.files.items():
+                if "disk" in asked["to"] and asked.get("wanted", True):
+                    files.append(await _keep(lent(hands.folder, "local files"), local, asked["place"], form, container))
                 if "project" in asked["to"]:
-                    written.append(await reports.send(path, container["id"], f"{file_name(asked['name'])}.{form}"))
-            changed = any(one["changed"] for one in written)
-            detail = {"files": written, "rows": made.rows, "numbers": made.numbers}
-        return Report(Outcome.DONE if changed else Outcome.ALREADY, detail)
+                    sent = await _send(effect, lent(hands.contents, "files of this site"), local, form)
+                    if sent.outcome not in (Outcome.DONE, Outcome.ALREADY):
+                        return sent
+                    files.append({**sent.detail, "changed": sent.outcome is Outcome.DONE})
+        changed = any(one["changed"] for one in files)
+        return Report(
+            Outcome.DONE if changed else Outcome.ALREADY, {"files": files, "rows": made.rows, "numbers": made.numbers}
+        )
+
+
+async def _keep(
+    folder: Folder, local: Local, place: Sequence[str], form: str, container: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Have a file with this content on disk, as a whole or not at all; where another project's is, beside it."""
+    parts = [*place[:-1], f"{place[-1]}.{form}"]
+    path, owner = "/".join(parts), f"report/{container['id']}"
+    if await folder.claim(path, owner) is not None:
+        path = "/".join([*parts[:-1], marked(parts[-1], owner)])
+        if await folder.claim(path, owner) is not None:
+            raise Permanent(f"{path} is another report's place")
+    digest = local.digests["sha256"]
+    if await folder.size(path) == local.size and await folder.digest(path, "sha256") == digest:
+        return {"path": path, "changed": False}
+    async with folder.part(path, digest) as part:
+        await part.restart()
+        async for piece in _pieces(local.path):
+            await part.write(piece)
+        await part.commit()
+    return {"path": path, "changed": True}
+
+
+async def _pieces(path: str) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(Path(path).open, "rb") as source:
+        while piece := await asyncio.to_thread(source.read, PIECE):
+            yield piece
+
+
+async def _send(effect: Effect, contents: Contents, local: Local, form: str) -> Report:
+    """Have a file with this content on the project. What a file had that is replaced is kept apart for each format."""
+    kept = f"kept_{form}"
+    name = f"{effect.params['place'][-1]}.{form}"
+    mine = replace(effect, params={**effect.params, "kept": effect.params.get(kept)})
+    report = await put_file(mine, contents, local, name)
+    if report.outcome is Outcome.WAITING:
+        return replace(report, detail={kept: report.detail["kept"]})
+    return report
 
 
 def without_ending(name: str) -> str:
@@ -166,9 +219,3 @@ def without_ending(name: str) -> str:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name
-
-
-def file_name(name: str) -> str:
-    """The name of a file on the site: no slashes (they break later calls there), nothing that does not print."""
-    shown = "".join(character if character.isprintable() and character not in "/\\" else "_" for character in name)
-    return shown.strip()[:180] or "report"

@@ -18,6 +18,7 @@ from flyball.ledger.codec import micros, moment, unpack
 from flyball.ledger.tables import effects, rules
 from flyball.model.effect import EffectState
 from flyball.rules.claims import REMOVE
+from flyball.rules.scope import Scope
 
 LAUNCH: Final = "launch"
 LOOK_AGAIN: Final = timedelta(minutes=5)  # when what is held back looks again, should nothing call it earlier
@@ -39,6 +40,7 @@ class Caps:
     Attributes:
         version: the rule's present one.
         running, per_day, canary: its limits; None: no cap.
+        scope: which targets it is about.
         stopped: its mode lets nothing be carried out (`paused`, `shadow`); retractions go on.
     """
 
@@ -47,6 +49,7 @@ class Caps:
     per_day: int | None = None
     canary: int | None = None
     stopped: bool = False
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Hold:
     state: EffectState
     due: datetime | None
     reason: str
-    held_for: str
+    held_for: str | None
 
 
 @dataclass(slots=True)

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, select
 
 from flyball.ledger.alerting import alert_key, message_params, open_alerts
 from flyball.ledger.book import load_claims, load_subjects
+from flyball.ledger.gathering import is_needed
 from flyball.ledger.limiting import LAUNCH
 from flyball.ledger.tables import effects
 from flyball.model.effect import Effect
-from flyball.rules.claims import ADD, ALERT, TAG, Book, Claim, subject_of
+from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, Book, Claim, subject_of
 
 MOST_KEYS = 500  # of earlier launches of one rule on one target
 
@@ -46,6 +47,8 @@ class Present:
             if effect.params["status"] == "open":
                 return claimed and not is_open
             return is_open and claimed == (effect.params["status"] == "repeat")
+        if effect.kind == COLLECTION:
+            return is_needed(self._connection, effect)
         return any(
             (claim.kind, claim.once_key) == (effect.kind, effect.once_key) for claim in self._claims_of(effect).values()
         )

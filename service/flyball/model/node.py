@@ -129,6 +129,7 @@ class Document:
         complete: False when something of it could not be read (a hidden parent, a level not listed yet).
         reason: why it is not complete, for people.
         summary: in place of the subtree, for a rule that needs it only as a whole.
+        runs: jobs of the gears that the rule asks about, on the target or below it.
     """
 
     target: Target
@@ -139,6 +140,7 @@ class Document:
     complete: bool = True
     reason: str = ""
     summary: Summary | None = None
+    runs: tuple[Node, ...] = ()
 
     @property
     def settled_from(self) -> datetime | None:

@@ -20,6 +20,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from flyball.sandbox.api.call import Part, Reply, Request
 from flyball.sandbox.api.front import answer
+from flyball.sandbox.api.storage import answer_storage
 from flyball.sandbox.faults import Fault, FaultPlan
 from flyball.sandbox.state import Site
 
@@ -92,9 +93,9 @@ class Server:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.raw_path
-        if not path.startswith("/api"):
+        if not path.startswith(("/api", "/storage/")):
             return await self._control(request)
-        fault = self.faults.pick(request.method, path[4:]) if self.faults.faults else None
+        fault = self.faults.pick(request.method, path.removeprefix("/api")) if self.faults.faults else None
         reply = Reply(status=0)
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
@@ -103,7 +104,7 @@ class Server:
             if fault is not None and fault.kind == "slow":
                 await asyncio.sleep(fault.delay_s)
             if fault is None or fault.carries_out:
-                reply = self._answer(_read(request.method, path, query, headers, body, parts))
+                reply = self._answer(path, _read(request.method, path, query, headers, body, parts))
             if fault is not None and fault.kind != "slow":
                 status = fault.status if fault.kind == "status" else 0
                 reply = Reply(status=status, body=reply.body, raw=reply.raw, content_type=reply.content_type)
@@ -112,8 +113,8 @@ class Server:
         finally:
             self.requests.note(Received(request.method, unquote(path), query, headers, reply.status, body))
 
-    def _answer(self, request: Request) -> Reply:
-        return answer(self._state(), request)
+    def _answer(self, path: str, request: Request) -> Reply:
+        return answer(self._state(), request) if path.startswith("/api") else answer_storage(self._state(), request)
 
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
         """`/sandbox/faults`, `/sandbox/requests`, `/sandbox/reset`."""
@@ -166,7 +167,7 @@ def _read(
     values: dict[str, list[str]] = {}
     for name, value in query:
         values.setdefault(name, []).append(value)
-    segments = [unquote(part) for part in path[4:].split("/") if part]
+    segments = [unquote(part) for part in path.split("/")[2:] if part]
     return Request(method, segments, values, headers, body, parts)
 
 

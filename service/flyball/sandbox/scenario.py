@@ -6,6 +6,7 @@ single values are replaced. The packaged `lab` explains every key in its comment
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from flyball.sandbox.dialect import Dialect, dialect
 from flyball.sandbox.jobs import Pace
+from flyball.sandbox.views.executions import ViewPace
 
 Map = dict[str, Any]
 
@@ -39,6 +41,8 @@ class Scenario:
     launches: list[Map] = field(default_factory=list)
     growth: Map = field(default_factory=dict)
     scale: Map = field(default_factory=dict)
+    search: Map = field(default_factory=dict)
+    views: Map = field(default_factory=dict)
     faults: list[Map] = field(default_factory=list)
 
     @classmethod
@@ -60,6 +64,8 @@ class Scenario:
         try:
             scenario.speech()
             scenario.pace()
+            scenario.search_lag()
+            scenario.view_pace()
         except (TypeError, ValueError) as error:
             raise ScenarioError(str(error)) from error
         return scenario
@@ -84,6 +90,22 @@ class Scenario:
     def speech(self) -> Dialect:
         """How the site speaks."""
         return dialect(self.dialect, **self.switches)
+
+    def search_lag(self) -> timedelta:
+        """How far the search index is behind.
+
+        Raises:
+            ValueError: an unknown key or a lag below zero.
+        """
+        unknown = set(self.search) - {"lag_s"}
+        lag = float(self.search.get("lag_s", 0))
+        if unknown or lag < 0:
+            raise ValueError(f"search takes lag_s (seconds, zero or more), not {self.search}")
+        return timedelta(seconds=lag)
+
+    def view_pace(self) -> ViewPace:
+        """How long executions of views take."""
+        return ViewPace.read(self.views)
 
     def pace(self) -> Pace:
         """How its jobs go on."""

@@ -30,6 +30,7 @@ def build(scenario: Scenario, now: datetime) -> Site:
     """A site with the scenario's data, as it is at the moment given."""
     site = Site(now - timedelta(days=_OLDEST_DAYS), speech=scenario.speech(), seed=scenario.seed)
     site.options = {"pace": scenario.pace(), "outcomes": {}, "protocol": scenario.protocol}
+    site.options["views"] = scenario.view_pace()
     if "quality" in scenario.growth:
         site.options["quality"] = scenario.growth["quality"]
     _add_users(site, scenario)
@@ -45,6 +46,7 @@ def build(scenario: Scenario, now: datetime) -> Site:
         site.catch_up(moment)
         act()
     site.catch_up(now)
+    site.search.fall_behind(scenario.search_lag())
     plan_growth(site, scenario.growth)
     return site
 

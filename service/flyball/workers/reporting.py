@@ -23,9 +23,11 @@ from typing import Any
 import orjson
 
 import flyball
+from flyball.effects.digests import KNOWN
+from flyball.effects.lending import Local
 from flyball.effects.port import MadeReport
 from flyball.ledger.summing import stream_below
-from flyball.model.errors import FlyballError, Permanent, Transient
+from flyball.model.errors import FlyballError, Transient
 from flyball.model.levels import Level
 from flyball.model.node import Node, NodeKey
 from flyball.model.ports import Store
@@ -35,8 +37,6 @@ from flyball.reports.making import Order
 ERROR_LENGTH = 300
 MOST_WAITING = 4  # reports that are being made or wait for it
 LONGEST_WAIT = 60.0  # seconds
-STALE = 3600.0  # seconds after which a half-written file is nobody's
-_BESIDE = ".report-"
 
 
 class ReportPress:
@@ -44,13 +44,11 @@ class ReportPress:
 
     Args:
         store: the ledger.
-        data: the folder that files are written to.
         cache: where the plotting library may remember the machine's fonts, which it looks for seconds; None: nowhere.
     """
 
-    def __init__(self, store: Store, data: Path, cache: Path | None = None) -> None:
+    def __init__(self, store: Store, cache: Path | None = None) -> None:
         self.store = store
-        self.data = data
         self.cache = cache
         self._one = asyncio.Lock()
         self._waiting = 0
@@ -115,20 +113,12 @@ class SiteReports:
                 await asyncio.to_thread((folder / "order.json").write_bytes, orjson.dumps(asked))
                 await _run(folder, self.press.cache)
                 told = orjson.loads(await asyncio.to_thread((folder / "made.json").read_bytes))
-                files = {form: folder / f"report.{form}" for form in formats}
+                files = {form: await asyncio.to_thread(_local, folder / f"report.{form}") for form in formats}
                 yield MadeReport(files, int(told["rows"]), told["numbers"], told["notes"])
             except OSError as error:
                 raise Transient(f"the report cannot be written: {error.strerror or error}") from error
             finally:
                 await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
-
-    async def keep(self, made: Path, relative: str) -> dict[str, Any]:
-        """Put a file below the data folder, unless an equal one is there; see `effects.port.Reports`."""
-        return await asyncio.to_thread(keep, made, self.press.data, relative)
-
-    async def send(self, made: Path, project: str, name: str) -> dict[str, Any]:
-        """Put a file on the project, unless an equal one is there."""
-        raise Permanent(f"{name}: this version cannot upload to project {project} from {made.name}")
 
 
 def _spool(connection: Any, *, key: NodeKey, order: Order, folder: Path) -> None:
@@ -190,74 +180,11 @@ def _usable(cache: Path | None, instead: Path) -> Path:
     return cache if os.access(cache, os.W_OK) else instead
 
 
-def keep(made: Path, data: Path, relative: str) -> dict[str, Any]:
-    """Put a file below a folder, as a whole or not at all.
-
-    Returns:
-        `{"file": path below the folder, "sha256", "changed"}`; not changed when an equal file is there.
-
-    Raises:
-        Permanent: the path would leave the folder, or a link or another kind of file is in its way.
-        Transient: the disk is full, or may not be written just now.
-    """
-    parts = [safe_part(part) for part in relative.split("/") if part.strip()]
-    place = data.joinpath(*parts)
-    digest = _sha256(made)
-    shown = {"file": "/".join(parts), "sha256": digest}
-    try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not place.parent.resolve().is_relative_to(data.resolve()):
-            raise Permanent(f"{shown['file']} leads out of the data folder over a link")
-        if place.is_symlink() or (place.exists() and not place.is_file()):
-            raise Permanent(f"{shown['file']} is there and is no plain file")
-        if place.exists() and _sha256(place) == digest:
-            return {**shown, "changed": False}
-        _replace(made, place)
-    except OSError as error:
-        raise Transient(f"{shown['file']} cannot be written: {error.strerror or error}") from error
-    return {**shown, "changed": True}
-
-
-def _replace(made: Path, place: Path) -> None:
-    handle, name = tempfile.mkstemp(prefix=_BESIDE, dir=place.parent)
-    beside = Path(name)
-    _tidy(place.parent, beside)
-    try:
-        with open(handle, "wb") as out, made.open("rb") as source:  # noqa: PTH123 - a handle, no path
-            shutil.copyfileobj(source, out)
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(place)
-        folder = os.open(place.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-def _tidy(folder: Path, but: Path) -> None:
-    """Remove what a killed daemon left half written, an hour later."""
-    new = but.stat().st_mtime
-    for left in folder.glob(f"{_BESIDE}*"):
-        if left != but and left.is_file() and new - left.stat().st_mtime > STALE:
-            left.unlink(missing_ok=True)
-
-
-def safe_part(part: str) -> str:
-    """One part of a path, from a label: nothing that leads elsewhere, nothing that does not print, not too long."""
-    shown = "".join(one if one.isprintable() and one not in '\\:*?"<>|' else "_" for one in part).strip()
-    if not shown.strip("."):
-        return "_"
-    stem, dot, ending = shown.rpartition(".")
-    room = 180 - len(ending.encode())
-    if len(shown.encode()) > 200 and stem and room > 0:
-        return f"{stem.encode()[:room].decode('utf-8', 'ignore')}{dot}{ending}"
-    return shown.encode()[:200].decode("utf-8", "ignore")
-
-
-def _sha256(path: Path) -> str:
+def _local(path: Path) -> Local:
+    """A file with its hashes, in one reading."""
+    digests = {name: hashlib.new(name) for name in KNOWN}
     with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
+        while piece := source.read(1024 * 1024):
+            for digest in digests.values():
+                digest.update(piece)
+    return Local(str(path), path.stat().st_size, {name: digest.hexdigest() for name, digest in digests.items()})

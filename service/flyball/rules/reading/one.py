@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from flyball.rules.reading.result import RuleTest
 from flyball.rules.reading.static import levels_below, own_needs, reads_of, rests_on_of
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import (
+    EffectSpec,
     Expected,
     JobTrigger,
     Limits,
@@ -104,6 +106,7 @@ class RuleReader:
         notify = self._defaults.notify if self._defaults is not None else None
         self._check_notify(notify)
         do = doing.compile(each, names, notify)
+        trigger = _with_runs(trigger, do)
         if self.problems or site is None:
             return None
         since, texts = form.since, self._texts
@@ -302,6 +305,14 @@ class RuleReader:
                 for name, profile in profiles.items()
             }
         return fingerprint(meaning)[:16]
+
+
+def _with_runs(triggers: Triggers, do: tuple[EffectSpec, ...]) -> Triggers:
+    """The triggers, and the end of each run that an effect stands on."""
+    gears = tuple(sorted({name for spec in do for name in getattr(spec, "runs", ())}))
+    if not gears or not triggers.changed:
+        return triggers
+    return dataclasses.replace(triggers, jobs=(*triggers.jobs, JobTrigger(frozenset({"complete"}), gears)))
 
 
 def _meaning(cut: Cut) -> list[Any]:

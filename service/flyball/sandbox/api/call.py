@@ -115,6 +115,15 @@ class Call:
         require(self.site, self.user, level, doc, self.request.method)
         return level, doc
 
+    def require_reason(self) -> None:
+        """A site with an audit trail wants to know why something is deleted.
+
+        Raises:
+            Refusal: 400 without one of its reasons.
+        """
+        if self.site.speech.audit_trail and self.query.get("delete_reason", [""])[-1] not in REASONS:
+            raise invalid(400, f"Need to have delete reason, one of: {', '.join(REASONS)}")
+
     def look(self, *, single: bool) -> Look:
         """How the answer is to look."""
         return Look(
@@ -125,6 +134,22 @@ class Call:
             exclude_files=self.feature("exclude-files"),
         )
 
+
+REASONS = (
+    "duplicate_data",
+    "data_is_not_part_of_study",
+    "data_incomplete_or_corrupt",
+    "data_structured_incorrectly",
+    "data_has_been_exported_or_moved",
+    "container_is_empty",
+    "analysis_or_processing_failed_or_cancelled",
+    "compliance_consent_withdrawn",
+    "compliance_phi",
+    "compliance_data_policy",
+    "test_data",
+    "packfile_cleanup",
+)
+"""Why something may be deleted on a site with an audit trail."""
 
 Handler = Callable[[Call], Reply]
 

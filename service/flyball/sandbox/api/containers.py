@@ -132,6 +132,7 @@ def _change_contents(call: Call, collection: Doc, contents: Doc) -> None:
 
 def _delete(call: Call) -> Reply:
     level, doc = call.target()
+    call.require_reason()
     if level == "acquisition":
         refuse_if_used(call.site, f"acquisition {doc['_id']}", doc["files"])
     return Reply(body={"deleted": call.site.delete(level, doc["_id"])})
@@ -142,6 +143,7 @@ def _delete_many(call: Call) -> Reply:
     ids = call.json()
     if not isinstance(ids, list):
         raise schema("none", f"{ids!r} is not of type 'array'")
+    call.require_reason()
     for own in ids:
         doc = call.site.get(level, own)
         require(call.site, call.user, level, doc, "DELETE")
@@ -151,6 +153,7 @@ def _delete_many(call: Call) -> Reply:
 
 def _delete_analysis(call: Call) -> Reply:
     call.target()
+    call.require_reason()
     return Reply(body={"deleted": call.site.delete("analysis", call.args["aid"])})
 
 

@@ -1,51 +1,17 @@
-"""Files: upload, download, metadata, by container and name or by file id."""
+"""Files: download and metadata, by container and name or by file id."""
 
 import io
 import zipfile
 from typing import Any
 
-import orjson
-
 from flyball.sandbox import files, metadata, shapes
 from flyball.sandbox.access import require
-from flyball.sandbox.api.call import EMPTY, Addresses, Call, Reply
-from flyball.sandbox.errors import Refusal, invalid, not_found, schema
+from flyball.sandbox.api.call import Addresses, Call, Reply
+from flyball.sandbox.api.storage import ranged
+from flyball.sandbox.errors import Refusal, not_found, schema
 from flyball.sandbox.tables import Doc
 
 _SPAWNED = Reply(body={"modified": 1, "jobs_spawned": 0})
-
-
-def _upload(call: Call) -> Reply:
-    """Multipart upload: part `file`, and `metadata` before it (live19: one file a request)."""
-    level, doc = call.target()
-    if "ticket" in call.query:
-        # Without signed URLs the ticket request of newer clients means nothing here (live19).
-        return EMPTY
-    if level == "analysis" and doc.get("job"):
-        raise invalid(400, "Cannot add files to an analysis that was made by a job")
-    parts = call.request.parts or []
-    given = [orjson.loads(p.content) for p in parts if p.name == "metadata"]
-    described: list[Doc] = given[0] if given and isinstance(given[0], list) else given
-    uploads = [p for p in parts if p.filename is not None]
-    if len(uploads) > 1 and not call.site.speech.file_fields:
-        raise invalid(400, "Targeted uploads can only send one file")
-    answer = []
-    for place, part in enumerate(uploads):
-        meta = dict(described[place]) if place < len(described) else {}
-        unknown = set(meta) - files.WRITABLE
-        if unknown:
-            raise schema("none", f"Additional properties are not allowed ({unknown.pop()!r} was unexpected)")
-        name = str(meta.pop("name", None) or part.filename).replace("\\", "/").rsplit("/", 1)[-1]
-        meta.pop("size", None)
-        origin = {"type": "user", "id": call.user.id}
-        if part.content_type and not call.site.speech.file_fields:
-            meta["mimetype"] = part.content_type
-        stored = files.put_file(
-            call.site, level, doc, name, content=part.content, origin=origin,
-            preserve=call.flag("preserve_metadata"), **meta,
-        )  # fmt: skip
-        answer.append(shapes.file(call.site, stored, info=True))
-    return Reply(body=answer)
 
 
 def _named(call: Call) -> tuple[str, Doc, Doc]:
@@ -66,19 +32,25 @@ def _download(call: Call) -> Reply:
 
 
 def _content(call: Call, file: Doc) -> Reply:
-    content = files.content_of(call.site, file)
+    """The bytes, a member or the listing of an archive; or where the storage has the bytes.
+
+    Clients that take redirects get one when the site has signed addresses (K19).
+    """
     member = call.query.get("member", [None])[-1]
     if call.flag("info") or member is not None:
-        return _from_zip(content, member)
+        return _from_zip(files.content_of(call.site, file), member)
+    if call.site.speech.signed_urls and call.feature("safe-redirect") and not call.flag("view"):
+        return Reply(status=302, raw=b"", headers={"Location": _signed(call, file)})
+    content = files.content_of(call.site, file)
     headers = {"Content-Disposition": f'attachment; filename="{_quoted(file["name"])}"'}
-    if call.flag("view") and call.request.headers.get("range", "").startswith("bytes="):
-        first, _, last = call.request.headers["range"].removeprefix("bytes=").partition("-")
-        start, end = int(first or 0), int(last or len(content) - 1)
-        if start >= len(content):
-            raise Refusal(416, "Range not satisfiable")
-        headers["Content-Range"] = f"bytes {start}-{min(end, len(content) - 1)}/{len(content)}"
-        return Reply(status=206, raw=content[start : end + 1], content_type=file["mimetype"], headers=headers)
-    return Reply(raw=content, content_type=file["mimetype"], headers=headers)
+    wanted = call.request.headers.get("range") if call.flag("view") else None
+    return ranged(content, wanted, file["mimetype"], headers)
+
+
+def _signed(call: Call, file: Doc) -> str:
+    base = f"http://{call.request.headers.get('host', 'localhost')}"
+    kind = call.site.speech.signed_urls or "plain"
+    return call.site.storage.download_url(base, kind, file, call.site.now)
 
 
 def _quoted(name: str) -> str:
@@ -112,6 +84,7 @@ def _modify(call: Call) -> Reply:
 
 def _delete(call: Call) -> Reply:
     level, doc = call.target()
+    call.require_reason()
     files.delete_file(call.site, level, doc, call.args["name"])
     return Reply(body={"modified": 1})
 
@@ -150,9 +123,7 @@ def _by_id(call: Call) -> Doc:
 
 
 def _file(call: Call) -> Reply:
-    version = call.query.get("version", [None])[-1]
-    file = files.version_of(call.site, _by_id(call), int(version) if version else None)
-    return Reply(body=shapes.file(call.site, file, info=True))
+    return Reply(body=shapes.file(call.site, _version(call), info=True))
 
 
 def _versions(call: Call) -> Reply:
@@ -198,19 +169,33 @@ def _file_classification(call: Call) -> Reply:
 
 def _delete_by_id(call: Call) -> Reply:
     file = _by_id(call)
+    call.require_reason()
     level, doc = files.owner(call.site, file)
     files.delete_file(call.site, level, doc, file["name"])
     return Reply(body={"deleted": 1})
 
 
 def _download_by_id(call: Call) -> Reply:
+    return _content(call, _version(call))
+
+
+def _version(call: Call) -> Doc:
+    """The version of a file that the address asks for."""
     version = call.query.get("version", [None])[-1]
-    file = files.version_of(call.site, _by_id(call), int(version) if version else None)
-    return _content(call, file)
+    return files.version_of(call.site, _by_id(call), int(version) if version and version.isdigit() else None)
 
 
 def _zip_info(call: Call) -> Reply:
-    return _from_zip(files.content_of(call.site, _by_id(call)), None)
+    return _from_zip(files.content_of(call.site, _version(call)), None)
+
+
+def _zip_member(call: Call) -> Reply:
+    return _from_zip(files.content_of(call.site, _version(call)), call.args["member"])
+
+
+def _signed_url(call: Call) -> Reply:
+    """The address as a JSON text."""
+    return Reply(body=_signed(call, _version(call)))
 
 
 def _move(call: Call) -> Reply:
@@ -234,7 +219,6 @@ def _move(call: Call) -> Reply:
 
 def routes(addresses: Addresses) -> None:
     """Register the addresses of files."""
-    addresses.add("POST", "/{c}/{id}/files", _upload)
     addresses.add("GET", "/{c}/{id}/files/{name}", _download)
     addresses.add("PUT", "/{c}/{id}/files/{name}", _modify)
     addresses.add("DELETE", "/{c}/{id}/files/{name}", _delete)
@@ -247,6 +231,8 @@ def routes(addresses: Addresses) -> None:
     addresses.add("GET", "/files/{fid}/versions", _versions)
     addresses.add("GET", "/files/{fid}/download", _download_by_id)
     addresses.add("GET", "/files/{fid}/zip_info", _zip_info)
+    addresses.add("GET", "/files/{fid}/zip_member/{member}", _zip_member)
+    addresses.add("GET", "/files/{fid}/signed_url", _signed_url)
     addresses.add("POST", "/files/{fid}/move", _move)
     for method in ("GET", "PATCH", "PUT", "DELETE"):
         addresses.add(method, "/files/{fid}/tags", _tags)

@@ -3,7 +3,7 @@
 import zlib
 
 from flyball.sandbox.access import User, authenticate
-from flyball.sandbox.api import containers, files, listing, site, work
+from flyball.sandbox.api import batches, bundles, containers, files, listing, search, site, tree, uploads, views, work
 from flyball.sandbox.api.call import Addresses, Call, Reply, Request
 from flyball.sandbox.errors import Refusal
 from flyball.sandbox.state import Site
@@ -14,7 +14,7 @@ _NOBODY = User("", admin=False)
 
 def _all_addresses() -> Addresses:
     addresses = Addresses()
-    for module in (containers, listing, files, work, site):
+    for module in (containers, listing, files, uploads, bundles, work, batches, tree, site, search, views):
         module.routes(addresses)
     return addresses
 
@@ -36,6 +36,8 @@ def answer(state: Site, request: Request) -> Reply:
 
 def _by_ticket(state: Site, request: Request) -> User | None:
     """A download ticket needs no key (wire)."""
+    if request.method == "GET" and request.segments == ["download"] and "ticket" in request.query:
+        return _NOBODY
     owner, segments = state.tickets.get(request.query.get("ticket", [""])[-1], ("", ()))
     if request.method != "GET" or tuple(request.segments) != segments:
         return None

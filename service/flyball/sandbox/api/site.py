@@ -20,16 +20,16 @@ _ID = re.compile(r"<id:(.+)>\Z")
 def _config(call: Call) -> Reply:
     speech = call.site.speech
     features = {
-        "signed_url": False,
-        "multipart_signed_url": False,
+        "signed_url": bool(speech.signed_urls),
+        "multipart_signed_url": speech.signed_urls in {"s3", "gcs"},
         "tags_in_lists": speech.tags_in_lists,
-        "audit_trail": False,
+        "audit_trail": speech.audit_trail,
         "job_prioritization": True,
     }
     body = {
         "site": {"name": "Flyball sandbox", "api_url": "", "central_url": "", "registered": False},
         "features": features if speech.file_fields else {},
-        "signed_url": False,
+        "signed_url": bool(speech.signed_urls),
         "auth": {},
         "created": call.site.now,
         "modified": call.site.now,
