@@ -125,7 +125,9 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
-        self.press = ReportPress(self.store, None if self._only_look else self.settings.data_dir / "plots")
+        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())])
+        fonts = None if self._only_look else self.settings.data_dir / "plots"
+        self.press = ReportPress(self.store, fonts, most=at_once // 4)
         folder = DataFolder(self.settings.data_dir, self.settings.config_dir)
         self.crew = Crew(
             self.store,
@@ -136,7 +138,7 @@ class Daemon:
                 for name, parts in self.sites.items()
             },
             route=self.book.route,
-            at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
+            at_once=at_once,
             observe=self._saw_attempt,
             looked=self.ring,
             mask=self.secrets.mask,

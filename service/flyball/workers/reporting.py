@@ -35,7 +35,6 @@ from flyball.reports.kinds import LEVELS, kept
 from flyball.reports.making import Order
 
 ERROR_LENGTH = 300
-MOST_WAITING = 4  # reports that are being made or wait for it
 LONGEST_WAIT = 60.0  # seconds
 
 
@@ -44,11 +43,13 @@ class ReportPress:
 
     Args:
         store: the ledger.
+        most: reports that are being made or wait for it; further ones come again later.
         cache: where the plotting library may remember the machine's fonts, which it looks for seconds; None: nowhere.
     """
 
-    def __init__(self, store: Store, cache: Path | None = None) -> None:
+    def __init__(self, store: Store, cache: Path | None = None, *, most: int = 4) -> None:
         self.store = store
+        self._most = most
         self.cache = cache
         self._one = asyncio.Lock()
         self._waiting = 0
@@ -60,7 +61,7 @@ class ReportPress:
 
         Reports that wait would hold places of the crew, which tags need.
         """
-        if self._waiting < MOST_WAITING:
+        if self._waiting < self._most:
             return 0.0
         self._sent_away += 1
         return min(LONGEST_WAIT, self._took * (self._waiting + self._sent_away))
