@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from itertools import count
 from typing import Any
 
+from flyball.reports.kinds import LEVELS
 from flyball.reports.rows import Project
 
 Row = dict[str, Any]
@@ -53,6 +54,12 @@ class Lab:
         """All of it."""
         project = Project()
         project.take(self.rows)
+        return project
+
+    def read_by(self, kind: str) -> Project:
+        """What a kind of report reads of it."""
+        project = Project()
+        project.take(row for row in self.rows if row["level"] in LEVELS[kind])
         return project
 
 

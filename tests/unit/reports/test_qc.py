@@ -13,6 +13,7 @@ from flyball.reports.qc_judging import cut_json, cuts_from
 from flyball.rules.profiles import Cut, Z
 from unit.reports.kit import MONDAY, Lab
 
+
 def many(number: int, scanner: str | None = None, **metrics: float) -> Lab:
     """A lab with so many BOLD runs whose metrics lie around these values."""
     lab, dice = Lab(), random.Random(4)  # noqa: S311 - made-up measurements
