@@ -31,7 +31,9 @@ def load_documents(connection: Connection, wanted: Iterable[tuple[Rule, NodeKey]
     known = find(connection, {above for line in lines.values() for above in line})
     below = _subtrees(connection, pairs, nodes, across)
     sums = {
-        (rule.id, key): sum_below(connection, key, rule.rests_on) for rule, key in pairs if rule.summed and key in nodes
+        (rule.id, key): sum_below(connection, key, rule.rests_on)
+        for rule, key in pairs
+        if rule.rests_on and key in nodes
     }
     found = [
         None

@@ -128,7 +128,7 @@ class Document:
         subtree: all present nodes below the target (sessions, acquisitions, files), when the rule looks below.
         complete: False when something of it could not be read (a hidden parent, a level not listed yet).
         reason: why it is not complete, for people.
-        summary: in place of the subtree, for a rule that needs it only as a whole.
+        summary: of what lies below, for a rule whose effects go by it as a whole; the subtree may be left out then.
         runs: jobs of the gears that the rule asks about, on the target or below it.
     """
 
