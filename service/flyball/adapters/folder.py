@@ -133,9 +133,12 @@ class DataFolder:
 
     def _digest(self, path: str, name: str) -> str:
         root, folders, last = self._split(path)
-        with _folder(root, folders, make=False) as down, _opened(last, os.O_RDONLY, down) as file:
-            with os.fdopen(os.dup(file), "rb") as source:
-                return hashlib.file_digest(source, name).hexdigest()
+        with (
+            _folder(root, folders, make=False) as down,
+            _opened(last, os.O_RDONLY, down) as file,
+            os.fdopen(os.dup(file), "rb") as source,
+        ):
+            return hashlib.file_digest(source, name).hexdigest()
 
     def _write(self, path: str, content: bytes) -> None:
         if self._size(path) == len(content) and self._digest(path, "sha256") == hashlib.sha256(content).hexdigest():

@@ -106,7 +106,7 @@ class ReportEntry(Entry):
             "to": list(asked.to),
             "place": place,
             "lane": f"report/{container['id']}/{'/'.join(place)}",
-            "state": document.summary.state if document.summary is not None else "",
+            "state": {} if document.summary is None else self._state(document.summary.state),
         }
         key = once_key(moment.rule_id, document.target.id, self.kind, params, moment.generation)
         what = f"{asked.kind} of {asked.gear}" if asked.gear else asked.kind
@@ -122,6 +122,10 @@ class ReportEntry(Entry):
         node = moment.document.node
         kind = f"{self.params.gear}_status" if self.params.gear else self.params.kind
         return ["reports", clean(node.parents.get("group", "_")), clean(f"{node.label}_{kind}")]
+
+    def _state(self, known: Mapping[str, str]) -> dict[str, str]:
+        """The state of what this report reads; other reports of the rule may read more."""
+        return {str(level): known[level] for level in sorted(self.rests_on) if level in known}
 
     def _cuts(self, project: str) -> dict[str, Any]:
         """The profiles' cut-offs in this project; of a metric that two profiles name, the later one's."""

@@ -47,20 +47,20 @@ def sum_below(connection: Connection, project: NodeKey, rests_on: Collection[Lev
         settled_from=moment_or_none(settled),
         data_time=moment_or_none(newest),
         hidden=int(hidden or 0),
-        state=_state(connection, project, rests_on) if rests_on else "",
+        state=_state(connection, project, rests_on) if rests_on else {},
     )
 
 
-def _state(connection: Connection, project: NodeKey, levels: Collection[Level]) -> str:
-    """A fingerprint of some levels below a project, whatever order the database gives the rows in."""
+def _state(connection: Connection, project: NodeKey, levels: Collection[Level]) -> dict[str, str]:
+    """A fingerprint of each of some levels below a project, whatever order the database gives the rows in."""
     query = select(nodes.c.level, nodes.c.id, nodes.c.content, nodes.c.whole).where(*_in(project, levels))
-    total = count = 0
+    totals = {str(level): (0, 0) for level in levels}
     for level, ident, content, whole in connection.execute(query.execution_options(yield_per=PAGE)):
         said = whole if level in _HELD_BY_NAME else content
         mark = hashlib.blake2b(f"{level}/{ident}/{said}".encode(), digest_size=16).digest()
-        total = (total + int.from_bytes(mark, "big")) % 2**128
-        count += 1
-    return f"{count}:{total:032x}"
+        count, total = totals[level]
+        totals[level] = (count + 1, (total + int.from_bytes(mark, "big")) % 2**128)
+    return {level: f"{count}:{total:032x}" for level, (count, total) in sorted(totals.items())}
 
 
 def stream_below(

@@ -106,13 +106,13 @@ class Summary:
     Attributes:
         settled_from, data_time: as of a `Document`, of what lies below.
         hidden: how many containers or files below cannot be read.
-        state: fingerprint of what the rule's effects rest on; equal means that they would come out the same.
+        state: level → fingerprint of what the rule's effects rest on; equal means that they would come out the same.
     """
 
     settled_from: datetime | None = None
     data_time: datetime | None = None
     hidden: int = 0
-    state: str = ""
+    state: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

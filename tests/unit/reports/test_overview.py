@@ -27,7 +27,7 @@ def test_the_csv_is_pandas_crosstab(sessions: list[list[str]]) -> None:
     read = pd.read_csv(io.StringIO(csv_text(content.columns, content.rows)), keep_default_na=False)
     assert list(read.columns[:2]) == ["subject", "session"]
     flat = [(f"s{number}", label) for number, labels in enumerate(sessions) for label in labels]
-    told = pd.crosstab(*zip(*flat, strict=True)) if flat else pd.DataFrame()  # type: ignore[call-overload] # two columns
+    told = pd.crosstab(*zip(*flat, strict=True)) if flat else pd.DataFrame()
     for number, labels in enumerate(sessions):
         row = read[read.subject == f"s{number}"].iloc[0]
         for label in told.columns:

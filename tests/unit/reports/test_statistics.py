@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,15 @@ NUMBERS = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
 def test_the_summary_is_that_of_numpy_and_pandas(values: list[float]) -> None:
     """Mean, both standard deviations, quartiles, ends."""
     found = summary(values)
-    near = {"rel": 1e-7, "abs": 1e-6}
+    near = partial(pytest.approx, rel=1e-7, abs=1e-6)
     assert found.n == len(values)
-    assert found.mean == pytest.approx(float(np.mean(values)), **near)
-    assert found.sd_population == pytest.approx(float(np.std(values)), **near)
+    assert found.mean == near(float(np.mean(values)))
+    assert found.sd_population == near(float(np.std(values)))
     quartiles = np.quantile(values, [0.25, 0.5, 0.75])
-    assert [found.q1, found.median, found.q3] == pytest.approx(list(quartiles), **near)
+    assert [found.q1, found.median, found.q3] == near(list(quartiles))
     assert (found.low, found.high) == (min(values), max(values))
     if len(values) > 1:
-        assert found.sd == pytest.approx(float(pd.Series(values).std()), **near)
+        assert found.sd == near(float(pd.Series(values).std()))
     else:
         assert found.sd is None
 
