@@ -7,10 +7,10 @@ that fits, ambiguous when one has several (K19).
 import re
 from typing import Any
 
-from flyball.sandbox.errors import invalid
+from flyball.sandbox.errors import invalid, listed, mapped
 from flyball.sandbox.jobs import FINAL
 from flyball.sandbox.launch import filled_config, gear_by_id, launch_analysis, launch_job
-from flyball.sandbox.state import Site
+from flyball.sandbox.state import PLURALS, Site
 from flyball.sandbox.tables import Doc
 
 POLICIES = ("ignored", "flexible", "required")
@@ -73,7 +73,9 @@ def propose(site: Site, body: Doc, user: str, allowed: Any) -> tuple[Doc, dict[s
         takes no files).
     """
     gear = gear_by_id(site, body.get("gear_id"))
-    config = body.get("config") or {}
+    config = mapped("config", body.get("config"))
+    listed("tags", body.get("tags"))
+    mapped("analysis", body.get("analysis"))
     filled_config(gear, config)
     policy = body.get("optional_input_policy")
     inputs = gear["gear"]["inputs"]
@@ -120,10 +122,13 @@ def _targets(site: Site, targets: list[Doc], level: str) -> list[Doc]:
     Raises:
         Refusal: 400 for targets of several kinds, 404 when there are none.
     """
+    listed("targets", targets, dict)
     kinds = {str(target.get("type")) for target in targets}
     if len(kinds) > 1:
         raise invalid(400, "targets must all be of same type.")
     kind = kinds.pop()
+    if kind not in PLURALS or kind in {"analysis", "collection"}:
+        raise invalid(400, f"targets cannot be of type {kind}")
     found: dict[str, Doc] = {}
     for target in targets:
         doc = site.get(kind, str(target.get("id")))

@@ -6,7 +6,7 @@ single values are replaced. The packaged `lab` explains every key in its comment
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -16,9 +16,12 @@ from ruamel.yaml.error import YAMLError
 
 from flyball.sandbox.dialect import Dialect, dialect
 from flyball.sandbox.jobs import Pace
+from flyball.sandbox.scout import Scout, build_scout
 from flyball.sandbox.views.executions import ViewPace
 
 Map = dict[str, Any]
+_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+"""A moment at which a scenario's data are made for a trial, to see whether it can be used."""
 
 
 class ScenarioError(ValueError):
@@ -44,6 +47,7 @@ class Scenario:
     search: Map = field(default_factory=dict)
     views: Map = field(default_factory=dict)
     faults: list[Map] = field(default_factory=list)
+    neuroscout: Map = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -66,6 +70,7 @@ class Scenario:
             scenario.pace()
             scenario.search_lag()
             scenario.view_pace()
+            scenario.scout(_SOME_TIME)
         except (TypeError, ValueError) as error:
             raise ScenarioError(str(error)) from error
         return scenario
@@ -81,6 +86,17 @@ class Scenario:
             return cls.of(_read(path.read_text(encoding="utf-8")))
         except (OSError, ScenarioError) as error:
             raise ScenarioError(f"{path}: {error}") from error
+
+    @classmethod
+    def find(cls, path: Path) -> Self:
+        """A scenario from a YAML file, or the packaged one of that name when there is no such file.
+
+        Raises:
+            ScenarioError: neither, or a file that cannot be used.
+        """
+        if not path.exists() and path.parent == Path() and str(path) in packaged():
+            return cls.named(str(path))
+        return cls.load(path)
 
     @classmethod
     def named(cls, name: str = "lab", **values: Any) -> Self:
@@ -110,6 +126,20 @@ class Scenario:
     def pace(self) -> Pace:
         """How its jobs go on."""
         return Pace.read(self.jobs)
+
+    def scout(self, now: datetime) -> Scout:
+        """Its Neuroscout server, as it is at a moment.
+
+        Raises:
+            ValueError: an unknown key or a wrong value.
+        """
+        return build_scout(self.neuroscout, self.seed, now)
+
+
+def packaged() -> list[str]:
+    """The names of the packaged scenarios."""
+    folder = files("flyball.sandbox") / "scenarios"
+    return sorted(each.name.removesuffix(".yaml") for each in folder.iterdir() if each.name.endswith(".yaml"))
 
 
 def _packaged(name: str) -> Map:

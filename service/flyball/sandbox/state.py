@@ -73,6 +73,7 @@ class Site:
         self.collections = Table("_id", _nothing_above)
         self.users = Table("_id", _nothing_above)
         self.batches = Table("_id", _nothing_above)
+        self.rules = Table("_id", _nothing_above)
         self.views = Table("_id", _nothing_above)
         self.executions = Table("_id", _nothing_above)
         self.results: dict[str, Any] = {}

@@ -38,6 +38,8 @@ class Storage:
     """Objects that were put, and the signatures that are out."""
 
     ids: IdMaker
+    base: str = ""
+    """Scheme, host and port, when the storage has a place of its own."""
     grants: dict[str, Grant] = field(default_factory=dict)
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
 
@@ -45,7 +47,7 @@ class Storage:
         """The key of a new object and the addresses to which its parts are to be put.
 
         Args:
-            base: scheme, host and port.
+            base: scheme, host and port of the site.
             kind: how the storage speaks.
             size: the object's bytes as announced.
             now: the time.
@@ -76,7 +78,7 @@ class Storage:
     def _sign(self, base: str, grant: Grant, extra: str) -> str:
         signature = hashlib.sha256(self.ids.uuid().encode()).hexdigest()[:32]
         self.grants[signature] = grant
-        return f"{base}/storage/{_BUCKETS[grant.kind]}/{grant.key}?{extra}sig={signature}"
+        return f"{self.base or base}/storage/{_BUCKETS[grant.kind]}/{grant.key}?{extra}sig={signature}"
 
     def headers(self, kind: str) -> dict[str, str]:
         """The headers that have to be sent with an upload."""

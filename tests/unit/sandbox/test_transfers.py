@@ -1,5 +1,6 @@
 """Uploads by ticket and signed address, redirects of downloads, archives of whole containers, uploads by labels."""
 
+import hashlib
 import io
 import tarfile
 import zipfile
@@ -10,6 +11,7 @@ import pytest
 
 from flyball.sandbox.api.call import Part, Reply, Request
 from flyball.sandbox.api.storage import answer_storage
+from flyball.sandbox.files import put_file
 from unit.sandbox.lab import Lab, MakeLab
 
 MANY = {"x-accept-feature": "Safe-Redirect,multipart_signed_url", "host": "site:80"}
@@ -107,6 +109,26 @@ def test_downloads_are_redirected(make_lab: MakeLab) -> None:
     assert store(lab, "GET", url).status == 403
     own = lab.acquisition()["files"][1]["file_id"]
     assert lab.ask("GET", f"/files/{own}/signed_url", headers=MANY).body.startswith("http://site:80/storage/")
+
+
+def test_large_files_come_in_pieces(lab: Lab) -> None:
+    """Made-up bytes are the same whole and in parts, and have the hash that the record says."""
+    size = 9 * 1024 * 1024 + 5
+    file = put_file(lab.site, "session", lab.session, "large.nii", size=size)
+    path = f"/sessions/{lab.session['_id']}/files/large.nii"
+    reply = lab.ask("GET", path)
+    assert reply.raw is None
+    assert reply.chunks is not None
+    pieces = list(reply.chunks)
+    assert max(len(piece) for piece in pieces) <= 1 << 20
+    whole = b"".join(pieces)
+    assert len(whole) == reply.length == size
+    assert file["hash"] == f"v0-sha384-{hashlib.sha384(whole).hexdigest()}"
+    part = lab.ask("GET", f"{path}?view=true", headers={"range": "bytes=1234567-1300000"})
+    assert (part.status, part.raw) == (206, whole[1_234_567:1_300_001])
+    rest = lab.ask("GET", f"{path}?view=true", headers={"range": "bytes=1000-"})
+    assert rest.chunks is not None
+    assert b"".join(rest.chunks) == whole[1000:]
 
 
 def test_archives_of_containers(lab: Lab) -> None:

@@ -6,7 +6,7 @@ from flyball.sandbox import batches, jobs, shapes
 from flyball.sandbox.access import level_of_access, require
 from flyball.sandbox.api.call import Addresses, Call, Reply
 from flyball.sandbox.api.listing import reply_rows
-from flyball.sandbox.errors import Refusal, invalid
+from flyball.sandbox.errors import Refusal, invalid, mapped
 from flyball.sandbox.launch import gear_by_id
 from flyball.sandbox.shapes import Look
 from flyball.sandbox.state import CHILDREN, PLURALS, SINGULARS
@@ -79,7 +79,7 @@ def _propose_jobs(call: Call) -> Reply:
     for number, job in enumerate(given):
         try:
             gear_by_id(call.site, job.get("gear_id"))
-            for ref in [*(job.get("inputs") or {}).values(), job.get("destination") or {}]:
+            for ref in [*mapped("inputs", job.get("inputs")).values(), job.get("destination") or {}]:
                 if ref.get("type") in PLURALS:
                     require(call.site, call.user, ref["type"], call.site.get(ref["type"], str(ref.get("id"))), "GET")
         except Refusal as refusal:

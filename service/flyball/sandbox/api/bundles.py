@@ -8,7 +8,7 @@ from typing import Any
 
 from flyball.sandbox.access import require, visible
 from flyball.sandbox.api.call import Addresses, Call, Reply
-from flyball.sandbox.errors import Refusal, invalid, schema
+from flyball.sandbox.errors import Refusal, invalid, listed, schema
 from flyball.sandbox.files import content_of
 from flyball.sandbox.state import PLURALS, Site
 from flyball.sandbox.tables import Doc
@@ -20,10 +20,10 @@ _LEVELS = ("project", "subject", "session", "acquisition")
 def _create(call: Call) -> Reply:
     """`{"nodes": [{"level", "_id"}], "filters": […]}` gives a ticket with a summary."""
     body = call.json_map()
-    nodes = body.get("nodes")
-    if not isinstance(nodes, list) or not nodes:
-        raise schema("nodes", f"{nodes!r} is not a list of nodes")
-    tests = [_filter(spec) for spec in body.get("filters") or []]
+    nodes = listed("nodes", body.get("nodes"), dict)
+    if not nodes:
+        raise schema("nodes", "a list of nodes is required")
+    tests = [_filter(spec) for spec in listed("filters", body.get("filters"), dict)]
     found: dict[str, tuple[str, Doc]] = {}
     for node in nodes:
         level = str(node.get("level"))

@@ -1,6 +1,6 @@
 """Requests and replies as values, and the table of addresses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,13 +38,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; `raw` bytes win over the JSON `body`; neither is an empty answer."""
+    """An answer; `chunks` win over `raw` bytes, and these over the JSON `body`."""
 
     status: int = 200
     body: Any = None
     raw: bytes | None = None
     content_type: str = "application/json; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict)
+    chunks: Iterable[bytes] | None = None
+    """A body too large to be held at once."""
+    length: int = 0
+    """How many bytes the chunks have."""
 
 
 EMPTY = Reply(raw=b"", content_type="text/html; charset=utf-8")

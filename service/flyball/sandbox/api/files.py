@@ -8,7 +8,9 @@ from flyball.sandbox import files, metadata, shapes
 from flyball.sandbox.access import require
 from flyball.sandbox.api.call import Addresses, Call, Reply
 from flyball.sandbox.api.storage import ranged
-from flyball.sandbox.errors import Refusal, not_found, schema
+from flyball.sandbox.errors import Refusal, mapped, not_found, schema
+from flyball.sandbox.gear_rules import fire
+from flyball.sandbox.state import PLURALS
 from flyball.sandbox.tables import Doc
 
 _SPAWNED = Reply(body={"modified": 1, "jobs_spawned": 0})
@@ -41,10 +43,9 @@ def _content(call: Call, file: Doc) -> Reply:
         return _from_zip(files.content_of(call.site, file), member)
     if call.site.speech.signed_urls and call.feature("safe-redirect") and not call.flag("view"):
         return Reply(status=302, raw=b"", headers={"Location": _signed(call, file)})
-    content = files.content_of(call.site, file)
     headers = {"Content-Disposition": f'attachment; filename="{_quoted(file["name"])}"'}
     wanted = call.request.headers.get("range") if call.flag("view") else None
-    return ranged(content, wanted, file["mimetype"], headers)
+    return ranged(call.site, file, wanted, headers)
 
 
 def _signed(call: Call, file: Doc) -> str:
@@ -78,8 +79,10 @@ def _member(info: zipfile.ZipInfo) -> Doc:
 
 def _modify(call: Call) -> Reply:
     level, doc, file = _named(call)
-    files.modify_file(call.site, level, doc, file, call.json_map())
-    return _SPAWNED
+    body = call.json_map()
+    files.modify_file(call.site, level, doc, file, body)
+    started = fire(call.site, level, doc, file) if "type" in body else []
+    return Reply(body={"modified": 1, "jobs_spawned": len(started)})
 
 
 def _delete(call: Call) -> Reply:
@@ -203,18 +206,31 @@ def _move(call: Call) -> Reply:
     file = _by_id(call)
     body = call.json_map()
     level, doc = files.owner(call.site, file)
-    target = body.get("container_reference") or {"type": level, "id": doc["_id"]}
-    new_level, new_doc = target["type"], call.site.get(target["type"], target["id"])
+    target = mapped("container_reference", body.get("container_reference")) or {"type": level, "id": doc["_id"]}
+    new_level = str(target.get("type"))
+    if new_level not in PLURALS or new_level == "group":
+        raise schema("container_reference", f"{new_level!r} cannot hold files")
+    new_doc = call.site.get(new_level, str(target.get("id")))
     require(call.site, call.user, new_level, new_doc, "POST")
     doc["files"] = [f for f in doc["files"] if f is not file]
     call.site.files.drop(file["file_id"])
-    file["name"] = body.get("name") or file["name"]
+    file["name"] = str(body.get("name") or file["name"])
     file["parents"] = {**new_doc.get("parents", {}), new_level: new_doc["_id"]}
     file["parent_ref"] = {"type": new_level, "id": new_doc["_id"]}
     new_doc["files"] = [*new_doc["files"], file]
     call.site.files.add(file)
     call.site.files.moved(file, call.site.now)
     return _SPAWNED
+
+
+def _input_info(call: Call) -> Reply:
+    """The record of an analysis' input, as it was when the analysis was made."""
+    call.args["c"] = "analyses"
+    _, doc = call.target()
+    found = next((f for f in doc["inputs"] if f["name"] == call.args["name"]), None)
+    if found is None:
+        raise Refusal(404, f"Element not found in list inputs of container: {call.args['name']}")
+    return Reply(body=shapes.file(call.site, found, info=True))
 
 
 def routes(addresses: Addresses) -> None:
@@ -226,6 +242,7 @@ def routes(addresses: Addresses) -> None:
     for method in ("POST", "PATCH"):
         addresses.add(method, "/{c}/{id}/files/{name}/info", _change_info)
         addresses.add(method, "/{c}/{id}/files/{name}/classification", _classify)
+    addresses.add("GET", "/analyses/{id}/input_files/{name}/info", _input_info)
     addresses.add("GET", "/files/{fid}", _file)
     addresses.add("DELETE", "/files/{fid}", _delete_by_id)
     addresses.add("GET", "/files/{fid}/versions", _versions)

@@ -3,7 +3,23 @@
 import zlib
 
 from flyball.sandbox.access import User, authenticate
-from flyball.sandbox.api import batches, bundles, containers, files, listing, search, site, tree, uploads, views, work
+from flyball.sandbox.api import (
+    batches,
+    bulk,
+    bundles,
+    containers,
+    files,
+    listing,
+    nested,
+    rules,
+    search,
+    sharing,
+    site,
+    tree,
+    uploads,
+    views,
+    work,
+)
 from flyball.sandbox.api.call import Addresses, Call, Reply, Request
 from flyball.sandbox.errors import Refusal
 from flyball.sandbox.state import Site
@@ -12,9 +28,16 @@ _OPEN = {("config",), ("version",), ("system", "ready")}
 _NOBODY = User("", admin=False)
 
 
+_MODULES = (
+    *(containers, listing, files, uploads, bundles, work, batches, rules, sharing, bulk, tree, search, views, site),
+    nested,
+)
+"""What has addresses; the nested ones lead to the others."""
+
+
 def _all_addresses() -> Addresses:
     addresses = Addresses()
-    for module in (containers, listing, files, uploads, bundles, work, batches, tree, site, search, views):
+    for module in _MODULES:
         module.routes(addresses)
     return addresses
 

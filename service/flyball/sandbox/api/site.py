@@ -101,7 +101,7 @@ def _changes(call: Call) -> Reply:
 
 def _lookup(call: Call) -> Reply:
     path = call.json_map().get("path")
-    if not isinstance(path, list) or not path:
+    if not isinstance(path, list) or not path or not all(isinstance(part, str) for part in path):
         raise Refusal(400, "path must be a list of labels")
     if path[0] == "gears":
         return Reply(body={**shapes.gear(_gear(call.site, path)), "container_type": "gear"})
@@ -122,7 +122,7 @@ def _look(call: Call) -> Look:
 
 def _resolve(call: Call) -> Reply:
     path = call.json_map().get("path")
-    if not isinstance(path, list):
+    if not isinstance(path, list) or not all(isinstance(part, str) for part in path):
         raise Refusal(400, "path must be a list of labels")
     look = call.look(single=False)
     if path and path[0] == "gears":

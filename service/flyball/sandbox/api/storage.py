@@ -3,9 +3,12 @@
 import hashlib
 
 from flyball.sandbox.api.call import Reply, Request
-from flyball.sandbox.files import content_of
+from flyball.sandbox.files import made_up
 from flyball.sandbox.state import Site
 from flyball.sandbox.storage import Grant
+from flyball.sandbox.tables import Doc
+
+_AT_ONCE = 4 << 20
 
 
 def answer_storage(site: Site, request: Request) -> Reply:
@@ -35,27 +38,46 @@ def _get(site: Site, grant: Grant, request: Request) -> Reply:
         return _refused(403, "SignatureDoesNotMatch", "The request carries a header that was not signed")
     if grant.file is None:
         return _refused(404, "NoSuchKey", "The object does not exist")
-    return ranged(content_of(site, grant.file), request.headers.get("range"), grant.file["mimetype"])
+    return ranged(site, grant.file, request.headers.get("range"))
 
 
-def ranged(content: bytes, wanted: str | None, media: str, headers: dict[str, str] | None = None) -> Reply:
-    """The bytes, or the part of them that a `Range` header asks for (206; 416 beyond the end)."""
+def ranged(site: Site, file: Doc, wanted: str | None, headers: dict[str, str] | None = None) -> Reply:
+    """The bytes of a file, or the part of them that a `Range` header asks for (206; 416 beyond the end)."""
     headers = dict(headers or {})
-    if wanted is None or not wanted.startswith("bytes=") or "," in wanted:
-        return Reply(raw=content, content_type=media, headers=headers)
-    first, _, last = wanted.removeprefix("bytes=").partition("-")
-    size = len(content)
-    if not first and last.isdigit():
-        start, end = max(0, size - int(last)), size - 1
-    elif first.isdigit() and (not last or last.isdigit()):
-        start, end = int(first), min(int(last or size - 1), size - 1)
-    else:
-        return Reply(raw=content, content_type=media, headers=headers)
+    size = len(site.contents[file["_id"]]) if file["_id"] in site.contents else int(file["size"])
+    span = _span(wanted, size)
+    if span is None:
+        return _stretch(site, file, 200, 0, size, headers)
+    start, end = span
     if start >= size or end < start:
         headers["Content-Range"] = f"bytes */{size}"
         return Reply(status=416, body={"message": "Range not satisfiable", "status_code": 416}, headers=headers)
     headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-    return Reply(status=206, raw=content[start : end + 1], content_type=media, headers=headers)
+    return _stretch(site, file, 206, start, end + 1, headers)
+
+
+def _span(wanted: str | None, size: int) -> tuple[int, int] | None:
+    """First and last byte of a range; None for all, also where the header cannot be read."""
+    if wanted is None or not wanted.startswith("bytes=") or "," in wanted:
+        return None
+    first, _, last = wanted.removeprefix("bytes=").partition("-")
+    if not first and last.isdigit():
+        return max(0, size - int(last)), size - 1
+    if first.isdigit() and (not last or last.isdigit()):
+        return int(first), min(int(last or size - 1), size - 1)
+    return None
+
+
+def _stretch(site: Site, file: Doc, status: int, start: int, end: int, headers: dict[str, str]) -> Reply:
+    """A part of a file; in pieces when it is large and made up."""
+    stored = site.contents.get(file["_id"])
+    media = file["mimetype"]
+    if stored is not None:
+        return Reply(status=status, raw=stored[start:end], content_type=media, headers=headers)
+    pieces = made_up(file["_id"], start, end)
+    if end - start <= _AT_ONCE:
+        return Reply(status=status, raw=b"".join(pieces), content_type=media, headers=headers)
+    return Reply(status=status, content_type=media, headers=headers, chunks=pieces, length=end - start)
 
 
 def _refused(status: int, code: str, message: str) -> Reply:

@@ -11,10 +11,12 @@ import orjson
 from flyball.sandbox import files, shapes
 from flyball.sandbox.access import require
 from flyball.sandbox.api.call import EMPTY, Addresses, Call, Part, Reply
-from flyball.sandbox.errors import Refusal, invalid, schema
+from flyball.sandbox.errors import Refusal, invalid, listed, mapped, schema
+from flyball.sandbox.gear_rules import fire
 from flyball.sandbox.state import CHILDREN
 from flyball.sandbox.tables import Doc
 
+LEVELS = ("project", "subject", "session", "acquisition")
 _BY_JOB = "Cannot add files to an analysis that was made by a job"
 
 
@@ -84,6 +86,15 @@ def _checked(meta: Any) -> Doc:
     unknown = set(meta) - files.WRITABLE
     if unknown:
         raise schema("none", f"Additional properties are not allowed ({min(unknown)!r} was unexpected)")
+    mapped("info", meta.get("info"))
+    for values in mapped("classification", meta.get("classification")).values():
+        listed("classification", values)
+    listed("tags", meta.get("tags"))
+    for name in ("name", "type", "modality", "mimetype"):
+        if not isinstance(meta.get(name) or "", str):
+            raise schema(name, f"{meta[name]!r} is not of type 'string'")
+    if not isinstance(meta.get("size") or 0, int):
+        raise schema("size", f"{meta['size']!r} is not of type 'integer'")
     return {key: value for key, value in meta.items() if value is not None}
 
 
@@ -102,6 +113,7 @@ def _store(call: Call, level: str, doc: Doc, filename: str, content: bytes, meta
         preserve=call.flag("preserve_metadata"),
         **meta,
     )
+    fire(call.site, level, doc, stored)
     return shapes.file(call.site, stored, info=True)
 
 
@@ -173,11 +185,14 @@ def _check_parts(body: Any, file: Doc) -> None:
 def _by_label(call: Call) -> Reply:
     """`/upload/label`, `/upload/uid`: containers are found or made; a file goes where the metadata names it."""
     parts = call.request.parts or []
-    (meta, *_) = _described(parts) or [{}]
+    meta = mapped("metadata", (_described(parts) or [{}])[0])
+    for level in ("group", *LEVELS):
+        listed("files", mapped(level, meta.get(level)).get("files"), dict)
+    mapped("subject", (meta.get("session") or {}).get("subject"))
     uploads = [part for part in parts if part.filename is not None]
     group = call.site.get("group", str((meta.get("group") or {}).get("_id")))
     places: list[tuple[str, Doc, list[Doc]]] = [("group", group, [])]
-    for level in ("project", "subject", "session", "acquisition"):
+    for level in LEVELS:
         spec = meta.get(level) or ((meta.get("session") or {}).get("subject") if level == "subject" else None)
         if spec is None and level == "subject" and meta.get("session"):
             spec = {"label": "unknown"}

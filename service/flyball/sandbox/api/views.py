@@ -202,7 +202,11 @@ def _keep(call: Call, level: str, doc: Doc, table: Rows, form: str, name: str) -
     content = _table_reply(call, table, form, "").raw or b""
     origin = {"type": "user", "id": call.user.id}
     file = put_file(call.site, level, doc, name.rsplit("/", 1)[-1], content=content, origin=origin)
-    return shapes.file(call.site, file, info=True)
+    shown = shapes.file(call.site, file, info=True)
+    if not call.site.speech.file_fields:
+        return shown
+    # Only here a recent site names a file by its id and version together (SDK 23 models).
+    return {**shown, "_id": {"file_id": file["file_id"], "version": file["version"]}, "uuid": file["_id"]}
 
 
 # Queued, as recent sites do it

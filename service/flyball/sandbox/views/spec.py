@@ -90,6 +90,8 @@ def read_spec(body: Any, speech: Dialect) -> ViewSpec:
     strategy = body.get("missingDataStrategy") or "none"
     if strategy not in {"none", "drop-row"}:
         raise schema("missingDataStrategy", f"{strategy!r} is not one of ['none', 'drop-row']")
+    if not isinstance(body.get("filter") or "", str):
+        raise schema("filter", f"{body['filter']!r} is not of type 'string'")
     if not group_by:
         columns = _with_defaults(columns, HIERARCHY[: deepest + 1], body)
     return ViewSpec(
@@ -171,6 +173,11 @@ def _with_defaults(columns: list[Column], levels: tuple[str, ...], body: Doc) ->
     """Labels before and ids behind the columns asked for, unless they are there or not wanted."""
     labels = [Column(c, "code" if c == "subject" else "label", f"{c}.label", "string") for c in levels]
     ids = [Column(c, "_id", f"{c}.id", "string") for c in levels]
-    before = [c for c in labels if c not in columns] if body.get("includeLabels") is not False else []
-    behind = [c for c in ids if c not in columns] if body.get("includeIds") is not False else []
-    return [*before, *columns, *behind]
+    result = list(columns)
+    if body.get("includeLabels") is not False:
+        for place, column in enumerate(labels):
+            if column not in columns:
+                result.insert(place, column)
+    if body.get("includeIds") is not False:
+        result.extend(column for column in ids if column not in columns)
+    return result
