@@ -12,9 +12,9 @@ from fakes.bench import SITE, Bench, node, rules_of
 from flyball.effects.catalog import KINDS
 from flyball.effects.report import without_ending
 from flyball.events.documents import load_documents
+from flyball.ledger.mirror import find
 from flyball.model.decision import Wish
 from flyball.model.levels import Level
-from flyball.ledger.mirror import find
 from flyball.model.node import Node, NodeKey, Presence
 from flyball.rules.engine import Standing, judge
 from flyball.rules.reading import Surroundings, read_texts
