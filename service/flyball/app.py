@@ -50,6 +50,7 @@ from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
 from flyball.workers.hands import NO_SITE
+from flyball.workers.reporting import ReportPress
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
@@ -129,13 +130,16 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())])
+        fonts = None if self._only_look else self.settings.data_dir / "plots"
+        self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
             self.store,
             self.clock,
             KINDS,
             hands=self._all_hands(),
             route=self.book.route,
-            at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
+            at_once=at_once,
             observe=self._saw_attempt,
             looked=self.ring,
             mask=self.secrets.mask,
@@ -166,7 +170,9 @@ class Daemon:
         without = Hands(NO_SITE, *common, self.clock.now(), NO_WAIT, folder=folder, poster=poster)
         others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
         hands = dict.fromkeys((NOWHERE, *others), without)
-        return hands | {name: parts.hands(*common, self.clock, folder, poster) for name, parts in self.sites.items()}
+        return hands | {
+            name: parts.hands(*common, self.clock, folder, poster, self.press) for name, parts in self.sites.items()
+        }
 
     async def _ledger(self) -> Path:
         """The ledger's file, or that of a copy."""

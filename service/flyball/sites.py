@@ -24,6 +24,7 @@ from flyball.triggers.poller import Poller
 from flyball.triggers.watch import Watch
 from flyball.workers.hands import SiteHands
 from flyball.workers.pace import AdaptivePace
+from flyball.workers.reporting import ReportPress
 
 Observer = Callable[[str, str, str, int | None, float], None]
 
@@ -62,6 +63,7 @@ class SiteParts:
         clock: Clock,
         folder: Folder | None = None,
         poster: Poster | None = None,
+        press: ReportPress | None = None,
     ) -> Hands:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
@@ -78,6 +80,7 @@ class SiteParts:
             views=Viewing(self.client),
             making=Making(self.client),
             poster=poster,
+            reports=None if press is None else press.at(self.name, self.address),
         )
 
 

@@ -12,12 +12,13 @@ from flyball.effects.info import Info
 from flyball.effects.launch import Launch
 from flyball.effects.note import Note
 from flyball.effects.post import Post
+from flyball.effects.report import ReportKind
 from flyball.effects.tag import Tag
 from flyball.effects.upload import Upload
 from flyball.effects.view import View
 
 _ALL = (
     *(Tag(), Note(), Alert(), Launch(), Info()),
-    *(Collection(), View(), Download(), Upload(), Containers(), Post()),
+    *(Collection(), View(), ReportKind(), Download(), Upload(), Containers(), Post()),
 )
 KINDS: dict[str, Any] = {kind.name: kind for kind in _ALL}

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from flyball.configfile.local import LocalFile
 from flyball.model.levels import Level
 from flyball.rules.expression import Expression
+from flyball.rules.profiles import Profile
 from flyball.rules.rule import EffectSpec, WhenOver
 from flyball.rules.templates import Template
 
@@ -56,6 +57,7 @@ class Compiler:
     environment: Mapping[str, str]  # for `env:NAME` in parameters
     channels: frozenset[str] | None = None  # names of the configured channels; None: not known here
     notify: str | None = None  # the default alert channel
+    profile: Callable[[str, PathInFile], Profile] | None = None  # a profile of the folder by its name; raises `Fault`
     local: Callable[[str, PathInFile], LocalFile] = unknown_file  # a file of the config folder
 
 

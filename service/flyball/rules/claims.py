@@ -35,7 +35,7 @@ ALERT: Final = "alert"
 COLLECTION: Final = "collection"
 ADD: Final = "add"
 REMOVE: Final = "remove"
-RENEWED: Final = frozenset({"info", "view", "download", "upload", "containers"})
+RENEWED: Final = frozenset({"info", "view", "download", "upload", "containers", "report"})
 """Kinds that are done once for what is wanted *now*: when a rule wants something else for the target, or nothing any
 more, what it wanted before may be wanted and done again later. Their once-key tells what is wanted."""
 

@@ -336,6 +336,26 @@ rules:
           text: "{{ acquisition.label }}: mean FD {{ file.info.fd_mean }} mm"
 """,
     ),
+    "report": (
+        "Keeps a report about a project up to date: CSV, and one HTML file with plots; on disk or on the project.",
+        """
+profiles:
+  bold-rest: {metrics: {fd_mean: {warn: 0.25, fail: 0.5}}}
+rules:
+  - id: nightly
+    each: project
+    trigger: {schedule: "0 5 * * *"}
+    do:
+      - report: {kind: qc, profile: [bold-rest], format: [csv, html], to: [disk, project]}
+      - report:
+          when: "'study' in project.tags"
+          kind: gear-status
+          gear: bids-mriqc
+          format: csv
+          to: project
+          name: "{{ project.label }}_mriqc"
+""",
+    ),
     "tag": (
         "Keeps tags equal to their conditions: set while true, taken away when false, left alone while unknown.",
         """

@@ -178,6 +178,8 @@ class Rule:
         cells: of a rule on each cell of its matrix: cell id → cell.
         parent: of a rule that its matrix was expanded into: the id in the file.
         retired: it stands in for one that an edit of the matrix took out: it wants nothing any more.
+        rests_on: levels below the target that its effects go by as a whole (reports); no expression reads them.
+        summed: nothing reads what lies below one by one: it is summed up and not loaded.
     """
 
     id: str
@@ -208,6 +210,8 @@ class Rule:
     cells: Mapping[str, Cell] = field(default_factory=dict)
     parent: str = ""
     retired: bool = False
+    rests_on: frozenset[Level] = frozenset()
+    summed: bool = False
 
     @property
     def written_as(self) -> str:

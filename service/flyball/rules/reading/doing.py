@@ -147,6 +147,7 @@ class Doing:
             environment=self._around.environment,
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
+            profile=self._texts.profile,
             local=self._local,
         )
 

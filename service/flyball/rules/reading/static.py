@@ -71,6 +71,11 @@ def levels_below(
     return frozenset(under[: deepest + 1])
 
 
+def rests_on_of(do: Iterable[EffectSpec]) -> frozenset[Level]:
+    """The levels that a rule's effects go by as a whole; few kinds of effects have such (`rests_on`)."""
+    return frozenset(level for spec in do for level in getattr(spec, "rests_on", ()))
+
+
 def mentions(texts: Iterable[str]) -> set[str]:
     """The attributes and literal keys in some texts."""
     return {first or second for text in texts for first, second in _ATTRIBUTE.findall(text)}
