@@ -16,8 +16,9 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
-from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
-from flyball.adapters.store.sqlite import LEDGER_NAME
+from flyball.adapters.folder import DataFolder
+from flyball.adapters.posting import Posting
+from flyball.adapters.store.opening import Ledger, open_copy, open_ledger, shared_store
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
@@ -37,18 +38,19 @@ from flyball.rulebook import Rulebook, Taken
 from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
 from flyball.seeking import seek
-from flyball.settings import EMBEDDED, FlywheelSite, Settings
+from flyball.settings import FlywheelSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
 from flyball.sites import SiteParts, connect
+from flyball.standing import Alone, Standing
 from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
-from flyball.triggers.weather import Weather
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
 from flyball.workers.hands import NO_SITE
+from flyball.workers.reporting import ReportPress
 
 if TYPE_CHECKING:
     from flyball.replicas import Replicas
@@ -96,6 +98,7 @@ class Daemon:
         self.watches: dict[str, Watch] = {}
         self.opened = False
         self.replicas: Replicas | None = None
+        self.standing: Standing = Alone(self.watches)
         self.observers: list[Callable[[Effect, Report, float], None]] = []
         self._only_look = only_look
         self._environment = environment
@@ -134,13 +137,16 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())])
+        fonts = None if self._only_look else self.settings.data_dir / "plots"
+        self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
             self.store,
             self.clock,
             KINDS,
             hands=self._all_hands(),
             route=self.book.route,
-            at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
+            at_once=at_once,
             observe=self._saw_attempt,
             looked=self.ring,
             mask=self.secrets.mask,
@@ -163,35 +169,35 @@ class Daemon:
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
         await self.dispatcher.look_everywhere(taken.changed | startup)
         if self.replicas is not None:
-            self.hooks.accepted = partial(self.tell, "hooks")
+            self.hooks.accepted = partial(self.standing.tell, "hooks")
             bells = (self._decide, self._act)
             await self.replicas.enter(self.dispatcher, self.crew, self.watches, bells, self.hooks.ring, self.reload)
         self.opened = True
 
     def _all_hands(self) -> dict[str, Hands]:
         """What effects may use on each site, and those of rules that need no site."""
-        without = Hands(NO_SITE, self.channels, self._secret, self.clock.now(), NO_WAIT)
+        folder, poster = DataFolder(self.settings.data_dir, self.settings.config_dir), Posting()
+        self._stack.push_async_callback(poster.close)
+        common = (self.channels, self._secret)
+        without = Hands(NO_SITE, *common, self.clock.now(), NO_WAIT, folder=folder, poster=poster)
         others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
         hands = dict.fromkeys((NOWHERE, *others), without)
         return hands | {
-            name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()
+            name: parts.hands(*common, self.clock, folder, poster, self.press) for name, parts in self.sites.items()
         }
 
     async def _open_ledger(self) -> Ledger:
         """The ledger, or a copy of it in a file."""
         ledger, data = self.settings.ledger, self.settings.data_dir
         if self._only_look:
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
-            copy = folder / "data" / LEDGER_NAME
-            copy.parent.mkdir(mode=0o700)
-            await copy_ledger(ledger, data, copy)
-            return await open_ledger(EMBEDDED, copy.parent)
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-"))
+            return await open_copy(ledger, data, Path(folder))
         if self.settings.embedded:
             return await open_ledger(ledger, data)
         shared_store()
         from flyball.replicas import Replicas  # noqa: PLC0415 - its libraries are not installed everywhere
 
-        self.replicas = Replicas(ledger, self.clock)
+        self.standing = self.replicas = Replicas(ledger, self.clock)
         return await self.replicas.open()
 
     def _webhooks(self) -> dict[str, WebhookChannel]:
@@ -227,16 +233,7 @@ class Daemon:
     # --- what the rooms call back
 
     def _ready(self, site: str, levels: set[Level]) -> bool:
-        levels = levels - {Level.MATRIX}
-        if self.replicas is not None:
-            return self.replicas.leading.ready(site, levels)
-        return site in self.watches and self.watches[site].ready_for(levels)
-
-    def weather(self, site: str) -> Weather:
-        """How watching a site goes, whichever replica does it."""
-        if self.replicas is None or self.replicas.leading.leads.is_set():
-            return self.watches[site].weather
-        return self.replicas.leading.weather(site)
+        return self.standing.ready(site, levels - {Level.MATRIX})
 
     async def _met(self, site: str) -> None:
         """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
@@ -264,11 +261,6 @@ class Daemon:
         self.doubts.saw(effect, report)
         for observer in self.observers:
             observer(effect, report, seconds)
-
-    async def tell(self, what: str) -> None:
-        """Tell the other replicas, where there are any."""
-        if self.replicas is not None:
-            await self.replicas.tell(what)
 
     def ring(self) -> None:
         """There is something to decide or to do."""
@@ -313,8 +305,17 @@ class Daemon:
         folder = self.settings.rules_dir
         if not folder.is_dir():
             return
-        async for _ in awatch(folder, step=100, stop_event=self.supervisor.stopping, recursive=True):
-            await self.reload()
+        while not self.supervisor.stopping.is_set():
+            named = self._named_files()
+            async for _ in awatch(folder, *named, step=100, stop_event=self.supervisor.stopping, recursive=True):
+                await self.reload()
+                if named != self._named_files():
+                    break  # others are to be watched now
+
+    def _named_files(self) -> set[Path]:
+        """Files that the rules name (tables, files to upload): when they change, so do the rules."""
+        names = {name for rule in self.rules.rules for spec in rule.do for name in getattr(spec, "local", ())}
+        return {path for name in names if (path := self.settings.config_dir / name).is_file()}
 
     async def repeat_alerts(self) -> None:
         """Say open alerts again when their time has come, until cancelled."""
@@ -343,8 +344,7 @@ class Daemon:
             alone[f"sweep {name}"] = watch.run_sweeps
         if self.replicas is None:
             return {**found, **alone, "decide": self.decide}
-        led = {name: partial(self.replicas.while_leading, work) for name, work in alone.items()}
-        return {**found, **led, **self.replicas.services()}
+        return {**found, **self.replicas.services(alone)}
 
     async def run(self) -> None:
         """Run until a signal or `supervisor.stop()`."""
