@@ -94,20 +94,16 @@ def test_stopped_for_long_and_continued(box: SandboxProgram, tmp_path: Path) -> 
 
 def test_database_restart(box: SandboxProgram, tmp_path: Path) -> None:
     """The database is away for two seconds, at first in order and then as by a power cut: it is ridden out."""
-    server = Server(tmp_path / "pg")
-    try:
-        with Fleet(tmp_path, box, server, 2) as fleet:
-            for mode in ("fast", "immediate"):
-                busy(box, box.writes() + 2)
-                server.stop(mode)
-                until(lambda: not any(map(store_is_there, fleet.running)), 20, "the trouble is shown")
-                assert {member.ask("/readyz").status for member in fleet.running} == {503}
-                server.start()
-                until(lambda: {m.ask("/readyz").status for m in fleet.running} == {200}, 30, "ready again")
-            assert not fleet.settled()
-            assert len(fleet.running) == 2
-    finally:
-        server.stop()
+    with Server.own() as server, Fleet(tmp_path, box, server, 2) as fleet:
+        for mode in ("fast", "immediate"):
+            busy(box, box.writes() + 2)
+            server.stop(mode)
+            until(lambda: not any(map(store_is_there, fleet.running)), 20, "the trouble is shown")
+            assert {member.ask("/readyz").status for member in fleet.running} == {503}
+            server.start()
+            until(lambda: {m.ask("/readyz").status for m in fleet.running} == {200}, 30, "ready again")
+        assert not fleet.settled()
+        assert len(fleet.running) == 2
 
 
 @pytest.mark.slow

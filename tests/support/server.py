@@ -10,7 +10,8 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,19 @@ class Server:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         atexit.register(server.stop)
         return server
+
+    @classmethod
+    @contextmanager
+    def own(cls) -> Iterator[Server]:
+        """A server that may be stopped. Not in pytest's folders: each run of pytest shuts them against other users, and
+        as root the server runs as one.
+        """
+        with tempfile.TemporaryDirectory(prefix="flyball-pg-", ignore_cleanup_errors=True) as folder:
+            server = cls(Path(folder) / "data")
+            try:
+                yield server
+            finally:
+                server.stop()
 
     @property
     def root(self) -> str:
