@@ -159,7 +159,8 @@ class Daemon:
             return
         await self.crew.recover()
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
-        await self.dispatcher.look_everywhere(taken.changed | startup)
+        await self.dispatcher.look_at_edits(taken.changed - startup)
+        await self.dispatcher.look_everywhere(startup)
         self.opened = True
 
     def _all_hands(self) -> dict[str, Hands]:

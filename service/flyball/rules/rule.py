@@ -103,6 +103,11 @@ class Triggers:
     schedules: tuple[ScheduleTrigger, ...] = ()
     webhooks: tuple[str, ...] = ()
 
+    @property
+    def at_once(self) -> bool:
+        """Whether the rule looks at what is there already, and not only when something that it waits for happens."""
+        return self.changed or self.startup
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
