@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from flyball.effects.scout.port import Contents, Folders, Scout
 from flyball.model.effect import Effect, Report
 from flyball.rules.catalog import EffectKind
 
@@ -87,6 +88,9 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        scouts: the Neuroscout servers by name: rules on either kind of site may use them.
+        folders: files of the lab.
+        contents: the bytes of files on the effect's Flywheel site; None: it is none.
     """
 
     site: Site
@@ -94,6 +98,9 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
+    scouts: Mapping[str, Scout] = field(default_factory=dict)
+    folders: Folders | None = None
+    contents: Contents | None = None
 
 
 class Kind(EffectKind, Protocol):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -48,6 +49,8 @@ class Compiler:
     environment: Mapping[str, str]  # for `env:NAME` in parameters
     channels: frozenset[str] | None = None  # names of the configured channels; None: not known here
     notify: str | None = None  # the default alert channel
+    sites: Mapping[str, str] | None = None  # site name → flywheel or neuroscout; None: not known here
+    folder: Path | None = None  # the config folder, for files that rules name; None: not known here
 
 
 class EffectKind(Protocol):

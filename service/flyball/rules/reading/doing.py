@@ -71,6 +71,8 @@ class Doing:
                 self._texts.problems.append(Problem(place, f"{named}{fault}"))
                 continue
             self._texts.reads |= spec.reads
+            if files := getattr(spec, "files_read", None):
+                self.meaning.append(files)  # what stands in a file that the rule names is part of what it means
             done.append(spec)
         return tuple(done)
 
@@ -132,6 +134,8 @@ class Doing:
             environment=self._around.environment,
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
+            sites=self._around.site_kinds,
+            folder=self._around.folder,
         )
 
     def _wrong(self, path: Path, message: str, *, key: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from flyball.rules.catalog import Catalog
 
@@ -18,6 +19,7 @@ class Surroundings:
         environment: for `env:NAME` in effects' parameters.
         channels: channel name → kind; None: not checked.
         hooks: names of the incoming webhooks; None: not checked.
+        folder: the config folder, for files that rules name; None: not known here.
     """
 
     catalog: Catalog
@@ -25,3 +27,4 @@ class Surroundings:
     environment: Mapping[str, str]
     channels: Mapping[str, str] | None = None
     hooks: frozenset[str] | None = None
+    folder: Path | None = None
