@@ -21,6 +21,7 @@ from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
+from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
 from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
@@ -33,6 +34,7 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
+from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
 from flyball.settings import FlywheelSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
@@ -44,11 +46,13 @@ from flyball.triggers.watch import Watch
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
+from flyball.workers.hands import NO_SITE
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
+NO_WAIT = (2.0, 60.0)  # seconds after an unclear end, of what is on no site: as the sites' own default
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -126,7 +130,7 @@ class Daemon:
             self.store,
             self.clock,
             KINDS,
-            hands={name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()},
+            hands=self._all_hands(),
             route=self.book.route,
             at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
             observe=self._saw_attempt,
@@ -150,6 +154,15 @@ class Daemon:
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
         await self.dispatcher.look_everywhere(taken.changed | startup)
         self.opened = True
+
+    def _all_hands(self) -> dict[str, Hands]:
+        """What effects may use on each site, and those of rules that need no site."""
+        without = Hands(NO_SITE, self.channels, self._secret, self.clock.now(), NO_WAIT)
+        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
+        hands = dict.fromkeys((NOWHERE, *others), without)
+        return hands | {
+            name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()
+        }
 
     async def _ledger(self) -> Path:
         """The ledger's file, or that of a copy."""

@@ -11,6 +11,7 @@ from flyball.events.dispatch import Dispatcher
 from flyball.events.documents import load_documents
 from flyball.ledger.book import load_book
 from flyball.ledger.history import list_effects, recorded_decision
+from flyball.ledger.history_targets import find_target
 from flyball.ledger.mirror import everything
 from flyball.ledger.rulings import NONE as UNSAID
 from flyball.ledger.rulings import load_rulings
@@ -19,8 +20,10 @@ from flyball.model.effect import EffectState
 from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Store
+from flyball.rules.cells import cell_keys
 from flyball.rules.claims import Book, Planned
 from flyball.rules.engine import effects_of
+from flyball.rules.matrix import cell_name
 from flyball.rules.rule import Mode, Rule
 
 Json = dict[str, Any]
@@ -42,7 +45,7 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
 
     def look(connection: Any) -> tuple[Book, Any, list[Json]]:
         book = load_book(connection, [(decision, document)])
-        made = list_effects(connection, rule=rule.id, target=key.id, limit=SHOWN).results
+        made = list_effects(connection, rule=rule.id, target=key, limit=SHOWN).results
         return book, recorded_decision(connection, rule.id, key), made
 
     book, recorded, made = await store.read(look)
@@ -57,6 +60,43 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
         "would_fire_if": _would_fire_if(decision),
         "made": made,
         "recorded": recorded,
+    }
+
+
+async def find_keys(store: Store, rules: Sequence[Rule], text: str) -> list[NodeKey]:
+    """What a person names by id or path: nodes of the mirror, and cells of these rules."""
+    found: list[NodeKey] = await store.read(partial(find_target, text=text))
+    return list(dict.fromkeys([*found, *(key for rule in rules for key in cell_keys(rule, text))]))
+
+
+async def why_all(
+    store: Store, dispatcher: Dispatcher, rules: Sequence[Rule], keys: Sequence[NodeKey], now: datetime
+) -> Json | None:
+    """The answer of one rule, or of all cells of one: these one by one under `cells`, and together above."""
+    answers = [found for rule in rules if (found := await why(store, dispatcher, rule, keys, now)) is not None]
+    if len(rules) == 1 or not answers:
+        return answers[0] if answers else None
+    verdicts = {answer["decision"] for answer in answers}
+    recorded = [answer["recorded"] for answer in answers if answer["recorded"] is not None]
+
+    def together(name: str) -> list[Any]:
+        return [line for answer in answers for line in answer[name]]
+
+    return {
+        "rule": rules[0].written_as,
+        "target": answers[0]["target"],
+        "decision": next((one for one in ("yes", "unknown", "no") if one in verdicts), None),
+        "because": [
+            {**line, "expr": f"[{cell_name(answer['rule'])}] {line['expr']}"}
+            for answer in answers
+            for line in answer["because"]
+        ],
+        "effects": together("effects"),
+        "held_by": list(dict.fromkeys(together("held_by"))),
+        "would_fire_if": [],
+        "made": together("made"),
+        "recorded": max(recorded, key=lambda one: int(one["id"]), default=None),
+        "cells": answers,
     }
 
 
@@ -135,6 +175,8 @@ async def plan(
 
 def _keys(connection: Any, rule: Rule, only: Collection[NodeKey] | None) -> list[NodeKey]:
     """The rule's targets; those that its own level's globs leave out are not even counted."""
+    if rule.each is Level.MATRIX:
+        return [key for key in cell_keys(rule) if only is None or key in only]
     globs = None if rule.each is Level.PROJECT else rule.scope.levels.get(str(rule.each))
     return [
         node.key

@@ -164,7 +164,6 @@ TAGGED = "tag: {on: project, set: {A: true}}"
 @pytest.mark.parametrize(
     ("row", "phrase", "rule"),
     [
-        ("rules on each", "`matrix`", f"each: matrix, matrix: {{a: [1]}}, do: [{{{TAGGED}}}]"),
         ("triggers", "`analysis`", f"each: session, trigger: [{{analysis: PASSED}}], do: [{{{TAGGED}}}]"),
         (
             "launches",

@@ -15,9 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from flyball.clients.flywheel.keys import parse_key
+from flyball.configfile.suggest import instead
 from flyball.effects.catalog import KINDS
 from flyball.logs import Secrets
+from flyball.rules.cells import names_for_people, rules_named
 from flyball.rules.reading import RuleSet, read_rules
+from flyball.rules.rule import Rule
 from flyball.settings import Settings, load_settings
 
 FINE = 0
@@ -144,3 +147,12 @@ def show_rejected(rules: RuleSet) -> None:
         complain(str(rejected))
     for warning in rules.warnings:
         err.print(Text(str(warning), style="yellow"))
+
+
+def known_rules(lab: Lab, ident: str) -> list[Rule]:
+    """The rules that an id means: the rule, or all cells of its matrix; the program ends where there is none."""
+    found = rules_named(lab.rules.rules, ident)
+    if not found:
+        known = names_for_people(lab.rules.rules)
+        fail(f"there is no rule {ident!r}; {instead(ident, known)}", USAGE)
+    return found

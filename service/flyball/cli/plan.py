@@ -9,8 +9,8 @@ import typer
 from rich.text import Text
 
 from flyball.app import Daemon
+from flyball.asking import find_keys, why_all
 from flyball.asking import plan as plan_on
-from flyball.asking import why as why_on
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import (
     FAILED,
@@ -19,13 +19,14 @@ from flyball.cli.common import (
     Exit,
     Lab,
     fail,
+    known_rules,
     load_lab,
     options,
     out,
     say_json,
     show_rejected,
 )
-from flyball.ledger.history_targets import find_target
+from flyball.rules.cells import rules_named
 from flyball.rules.rule import Since
 
 
@@ -46,9 +47,8 @@ def plan(
 ) -> None:
     """What would be done on the present data."""
     lab = load_lab()
-    known = [one.id for one in lab.rules.rules]
-    if rule is not None and rule not in known:
-        fail(f"there is no rule {rule!r}; there are: {', '.join(known)}", USAGE)
+    if rule is not None:
+        known_rules(lab, rule)
     if since not in (None, "all"):
         fail("--since takes only `all`: everything that a rule's own `since` leaves out", USAGE)
     found = run_loop_value(_plan(lab, rule, target, everything=since == "all"))
@@ -75,12 +75,12 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
         if not fine:
             errors = "; ".join(watch.weather.error or "" for watch in daemon.watches.values() if watch.weather.error)
             fail(lab.secrets.mask(errors), FAILED)
-        rules = [one for one in lab.rules.rules if rule in (None, one.id)]
+        rules = list(lab.rules.rules) if rule is None else rules_named(lab.rules.rules, rule)
         if everything:
             rules = [replace(one, since=Since(everything=True)) for one in rules]
         only = None
         if target is not None:
-            only = await daemon.store.read(lambda connection: find_target(connection, target))
+            only = await find_keys(daemon.store, rules, target)
             if not only:
                 fail(f"the site shows nothing named {target!r}")
         found = await plan_on(daemon.store, daemon.dispatcher, rules, daemon.clock.now(), only=only)
@@ -94,16 +94,20 @@ def why(
 ) -> None:
     """The decision now and the last recorded one, condition by condition with the values read."""
     lab = load_lab()
-    if rule not in [one.id for one in lab.rules.rules]:
-        fail(f"there is no rule {rule!r}; there are: {', '.join(one.id for one in lab.rules.rules)}", USAGE)
+    known_rules(lab, rule)
     found = run_loop_value(_why(lab, rule, target))
     if found is None:
         fail(f"the site shows nothing named {target!r} that rule {rule!r} is about")
     if options.json:
         say_json(found)
         return
+    for answer in found.get("cells", [found]):
+        _show_why(answer)
+
+
+def _show_why(found: dict[str, Any]) -> None:
     verdict = found["decision"] or "not decided"
-    out.print(Text(f"{rule} on {found['target']['path']}: {verdict}", style="bold"))
+    out.print(Text(f"{found['rule']} on {found['target']['path']}: {verdict}", style="bold"))
     for reason in found["held_by"]:
         out.print(Text(f"  held by {reason}", style="yellow"))
     for line in found["because"]:
@@ -124,6 +128,7 @@ def why(
 async def _why(lab: Lab, rule: str, target: str) -> Any:
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         await daemon.look()
-        keys = await daemon.store.read(lambda connection: find_target(connection, target))
+        rules = rules_named(daemon.rules.rules, rule)
+        keys = await find_keys(daemon.store, rules, target)
         await daemon.read_again(keys)
-        return await why_on(daemon.store, daemon.dispatcher, daemon.dispatcher.rules[rule], keys, daemon.clock.now())
+        return await why_all(daemon.store, daemon.dispatcher, rules, keys, daemon.clock.now())

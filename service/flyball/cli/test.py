@@ -35,8 +35,10 @@ from flyball.configfile.yaml import NotReadable, read_yaml
 from flyball.events.documents import load_documents
 from flyball.ledger.history_targets import find_target
 from flyball.model.node import Document, NodeKey
+from flyball.rules.cells import names_for_people, rules_named
 from flyball.rules.engine import Functions
 from flyball.rules.given_nodes import GivenError
+from flyball.rules.matrix import family_of
 from flyball.rules.profiles import Qc
 from flyball.rules.reading import Rejected, RuleTest
 from flyball.rules.recording import record
@@ -72,7 +74,7 @@ def run_tests(
         recorded = run_loop_value(_record(lab, chosen, target))
         _show_record(recorded)
         return
-    tests = [one for one in lab.rules.tests if rule in (None, one.rule)]
+    tests = [one for one in lab.rules.tests if rule is None or one.rule == family_of(rule)]
     now = datetime.now(UTC)
     results = [_run(one, lab, now) for one in tests]
     refused = [one for one in lab.rules.rejected if rule is None or one.id == rule]
@@ -86,12 +88,12 @@ def _chosen(lab: Lab, rule: str | None) -> list[Rule]:
     rules = list(lab.rules.rules)
     if rule is None:
         return rules
-    found = [one for one in rules if one.id == rule]
+    found = rules_named(rules, rule)
     if not found:
         refused = next((one for one in lab.rules.rejected if one.id == rule), None)
         if refused is not None:
             fail(f"the rule {rule!r} is refused: {refused}", USAGE)
-        fail(f"there is no rule {rule!r}; {instead(rule, (one.id for one in rules))}", USAGE)
+        fail(f"there is no rule {rule!r}; {instead(rule, names_for_people(rules))}", USAGE)
     return found
 
 

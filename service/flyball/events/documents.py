@@ -11,6 +11,7 @@ from flyball.events.routing import sideways
 from flyball.ledger.mirror import ancestor_keys, find, subtree
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
 from flyball.model.node import Document, Node, NodeKey, Presence, Target
+from flyball.rules.cells import cell_document
 from flyball.rules.rule import Rule
 from flyball.rules.selection import LISTS
 
@@ -19,7 +20,15 @@ _PLURAL = {level: name for name, level in LISTS.items()}
 
 def load_documents(connection: Connection, wanted: Iterable[tuple[Rule, NodeKey]]) -> list[Document | None]:
     """One document for each (rule, target), in order; None for a target that the mirror does not know."""
-    pairs = list(wanted)
+    every = list(wanted)
+    pairs = [(rule, key) for rule, key in every if key.level is not Level.MATRIX]
+    if len(pairs) < len(every):  # a cell is in no mirror: its document is in the rule
+        nodes_of = iter(_load(connection, pairs))
+        return [cell_document(rule, key.id) if key.level is Level.MATRIX else next(nodes_of) for rule, key in every]
+    return _load(connection, pairs)
+
+
+def _load(connection: Connection, pairs: Sequence[tuple[Rule, NodeKey]]) -> list[Document | None]:
     across: dict[str, Level | None] = {}
     for rule, _ in pairs:
         if rule.id not in across:

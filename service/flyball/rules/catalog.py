@@ -87,3 +87,11 @@ class EffectKind(Protocol):
 
 
 Catalog = Mapping[str, EffectKind]
+
+FLYWHEEL = frozenset(("flywheel",))
+
+
+def sites_of(kind: EffectKind) -> frozenset[str]:
+    """The kinds of site of which the effect needs one; empty: it needs none. A kind says so in `sites`."""
+    found: frozenset[str] = getattr(kind, "sites", FLYWHEEL)
+    return found

@@ -16,7 +16,9 @@ from flyball.configfile.durations import shortened
 from flyball.configfile.suggest import instead
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
 from flyball.model.node import Document, Node, Target
+from flyball.rules.cells import cell_document
 from flyball.rules.given_nodes import UNTOLD, GivenError, Making, mapping, with_lists
+from flyball.rules.matrix import MATRIX, cell_of
 from flyball.rules.peers import PeerKey, Peers
 from flyball.rules.rule import Rule
 from flyball.rules.selection import LISTS
@@ -75,6 +77,9 @@ def situation(rule: Rule, given: Mapping[str, Any]) -> Situation:
         if key in HIERARCHY and each in CONTAINERS:
             raise GivenError(f"`{key}` lies below the rule's {each}: put it into `{each}`, under `{key}s`")
         raise GivenError(f"`{key}` is nothing that a rule on each {each} sees; {instead(str(key), known)}")
+    if each is Level.MATRIX:
+        cell = cell_of(mapping(given.get(MATRIX), MATRIX))
+        return Situation(cell_document(rule, cell.id), frozenset(), _now(given), _peers(given))
     made = Making(rule.site)
     group = _group(given)
     parents = {"group": group} if group else {}
@@ -103,8 +108,6 @@ def _present(rule: Rule, given: Mapping[str, Any]) -> Iterator[Level]:
     """The ancestors that the target has, from the top."""
     each = rule.each
     levels = [level for level in above(each) if level in CONTAINERS]
-    if each is Level.MATRIX:
-        return
     doc = given.get(str(each))
     reference = (
         doc.get("parent_ref") or doc.get("parent") or doc.get("destination") if isinstance(doc, Mapping) else None

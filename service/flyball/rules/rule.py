@@ -13,6 +13,7 @@ from flyball.model.levels import Level
 from flyball.model.node import Document
 from flyball.model.place import Place
 from flyball.rules.expression import Context, Expression
+from flyball.rules.matrix import Cell
 from flyball.rules.scope import Scope
 
 
@@ -170,6 +171,10 @@ class Rule:
         order: the names of `let` and `select` in the order in which they are worked out, each after those it needs.
         profiles: names of the QC profiles that it uses.
         peers: those of them that compare a metric with peers.
+        matrix: of a rule that its matrix was expanded into: the values of its cell.
+        cells: of a rule on each cell of its matrix: cell id → cell.
+        parent: of a rule that its matrix was expanded into: the id in the file.
+        retired: it stands in for one that an edit of the matrix took out: it wants nothing any more.
     """
 
     id: str
@@ -197,6 +202,14 @@ class Rule:
     profiles: frozenset[str] = frozenset()
     peers: frozenset[str] = frozenset()
     matrix: Mapping[str, Any] = field(default_factory=dict)
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+    parent: str = ""
+    retired: bool = False
+
+    @property
+    def written_as(self) -> str:
+        """The id that the rule has in its file."""
+        return self.parent or self.id
 
     def looks_at(self, level: Level, attribute: str) -> bool:
         """Whether some expression reads `level.attribute…` (or the whole of `level`)."""

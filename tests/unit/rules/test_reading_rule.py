@@ -235,7 +235,6 @@ def test_levels_of_later_use_are_accepted(each: str) -> None:
         ("scope: {subject: ''}", "4:22: `subject` must look like ^!?[^!], not the text ''"),
         ("scope: {file: x}", "4:19: a rule on each session has no file, so `scope.file` fits nothing"),
         ("scope: {gear: x}", "4:19: a rule on each session has no gear, so `scope.gear` fits nothing"),
-        ("matrix: {a: [1, 2]}", "4:5: `matrix` is not available in this version"),
         ("site: mian", "4:11: there is no site `mian` in the settings; did you mean `main`?"),
         ("tests: [{given: {}}]", "4:13: the key `expect` is missing"),
     ],
@@ -290,7 +289,11 @@ def test_what_is_wrong_with_effects(do: str | None, message: str) -> None:
         ("select: {a: {files: 'true'}}", "job", "a job has no files below it; `select` is for rules on levels above"),
         ("select: {a: {acquisitions: 'true'}}", "acquisition", "an acquisition has no acquisitions below it"),
         ("expect: {acquisitions: [a]}", "acquisition", "an acquisition has no acquisitions below it; `expect` is for"),
-        ("", "matrix", "`each: matrix` is not available in this version"),
+        (
+            "select: {a: {files: 'true'}}",
+            "matrix",
+            "a matrix has no files below it; `select` is for rules on levels above",
+        ),
         (
             "",
             "sesion",

@@ -48,6 +48,11 @@ class Doing:
         self.meaning: list[Any] = []
         self.uses_notify = False
 
+    @property
+    def kinds(self) -> list[EffectKind]:
+        """The kinds of the entries that are fit to be compiled."""
+        return [kind for _, kind, _, _ in self._entries]
+
     def check(self, entries: Any) -> None:
         """Check kinds and parameters of the entries as written; what is no list is left to the rule's model."""
         for index, entry in enumerate(entries if isinstance(entries, Seq) else ()):

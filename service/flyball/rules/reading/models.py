@@ -225,7 +225,9 @@ class RuleForm(Common):
     id: Slug = Field(description="Unique name of the rule, for people and addresses.")
     title: str | None = Field(default=None, description="One line for people; the id by default.")
     each: EachWord = Field(description="What the rule looks at, one by one: file, acquisition, session, subject, …")
-    matrix: dict[str, Any] | None = Field(default=None, description="Expands the rule into one per combination.")
+    matrix: dict[Word, OneOrMany[Any]] | None = Field(
+        default=None, description="Key → values; expands the rule into one per combination. A value may be a map."
+    )
     let: dict[Word, ExpressionText] = Field(default={}, description="Named expressions.")
     select: dict[Word, SelectForm] = Field(default={}, description="Named lists of what lies below the target.")
     expect: ExpectForm | None = Field(

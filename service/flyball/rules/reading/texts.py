@@ -135,11 +135,11 @@ def _read_rules(reading: _Reading, written: Written, defaults: DefaultsForm | No
             continue
         if ident is not None:
             reading.ids[ident] = place
-        rule = reader.read()
-        if rule is None:
+        rules = reader.read()
+        if not rules:
             problems = sorted(reader.problems, key=lambda problem: (problem.place.line, problem.place.column))
             reading.rejected.append(Rejected("rule", ident, tuple(dict.fromkeys(problems))))
             continue
-        reading.rules.append(rule)
+        reading.rules += rules
         reading.tests += reader.tests
         reading.warnings += reader.warnings

@@ -1,0 +1,60 @@
+"""What an edit left behind: rules that are in no matrix any more, and claims where a rule looks no more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, select
+
+from flyball.ledger.looking import Look, owe_all
+from flyball.ledger.tables import claims, decisions, rules
+from flyball.model.levels import Level
+from flyball.rules.matrix import family_of
+from flyball.rules.rule import Rule
+
+
+def not_listed(connection: Connection, listed: Collection[str]) -> list[str]:
+    """Rules of families that are listed, that are themselves not listed any more and still claim something."""
+    families = {family_of(rule) for rule in listed}
+    known = [row.id for row in connection.execute(select(rules.c.id))]
+    gone = [rule for rule in known if rule not in listed and family_of(rule) in families]
+    if not gone:
+        return []
+    claiming = {row.rule for row in connection.execute(select(claims.c.rule).where(claims.c.rule.in_(gone)).distinct())}
+    return sorted(claiming)
+
+
+def owe_strays(connection: Connection, edited: Iterable[Rule], *, now: datetime) -> int:
+    """Owe a look at all that rules claimed where they look no more: another level, another site, another cell.
+
+    Args:
+        connection: of the transaction.
+        edited: the rules that are new, changed, or taken out of a matrix.
+        now: the present, UTC.
+    """
+    rules_ = {rule.id: rule for rule in edited}
+    if not rules_:
+        return 0
+    query = select(claims.c.rule, claims.c.site, claims.c.level, claims.c.target).distinct()
+    rows = connection.execute(query.where(claims.c.rule.in_(list(rules_))))
+    found = [(row.rule, row.site, Level(row.level), row.target) for row in rows if is_stray(rules_[row.rule], row)]
+    return owe_all(
+        connection, ((Look(rule, site, level, target, level), None) for rule, site, level, target in found), now=now
+    )
+
+
+def is_stray(rule: Rule, claim: Any) -> bool:
+    """Whether a rule looks no more where it once claimed something."""
+    return rule.retired or (claim.site, claim.level) != (rule.site, str(rule.each))
+
+
+def cells_on_record(connection: Connection, rule: str, site: str) -> set[str]:
+    """The cells of a rule on each cell of its matrix that something is claimed or was decided for."""
+    found: set[str] = set()
+    for table, more in ((claims, None), (decisions, decisions.c.current.is_(True))):
+        where = and_(table.c.rule == rule, table.c.site == site, table.c.level == str(Level.MATRIX))
+        query = select(table.c.target).where(where if more is None else and_(where, more))
+        found |= {row.target for row in connection.execute(query)}
+    return found
