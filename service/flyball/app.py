@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
+from flyball.adapters.folders import LabFolders
 from flyball.adapters.store.copying import copy_ledger
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
@@ -27,6 +29,7 @@ from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
+from flyball.ledger.scouting import unended_scouting
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
@@ -36,11 +39,13 @@ from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
 from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
-from flyball.settings import FlywheelSite, Settings
+from flyball.scouts import ScoutParts, connect_scout
+from flyball.settings import NeuroscoutSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
+from flyball.triggers.scouting import ScoutWatch
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
 from flyball.wake import Bell
@@ -89,6 +94,8 @@ class Daemon:
         self.supervisor = Supervisor()
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}
+        self.scouts: dict[str, ScoutParts] = {}
+        self.scout_watches: dict[str, ScoutWatch] = {}
         self.opened = False
         self.observers: list[Callable[[Effect, Report, float], None]] = []
         self._only_look = only_look
@@ -118,7 +125,8 @@ class Daemon:
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
         for name, settings in self.settings.sites.items():
-            if not isinstance(settings, FlywheelSite):
+            if isinstance(settings, NeuroscoutSite):
+                await self._open_scout(name, settings)
                 continue
             parts = connect(name, settings, self._saw_request)
             self._stack.push_async_callback(parts.client.close)
@@ -132,12 +140,13 @@ class Daemon:
             KINDS,
             hands=self._all_hands(),
             route=self.book.route,
-            at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
+            at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())]),
             observe=self._saw_attempt,
             looked=self.ring,
             mask=self.secrets.mask,
         )
         self.book.equip(self.crew)
+        self._use_rules()
         self.doubts = Doubts(self.watches)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
@@ -155,14 +164,46 @@ class Daemon:
         await self.dispatcher.look_everywhere(taken.changed | startup)
         self.opened = True
 
+    async def _open_scout(self, name: str, settings: NeuroscoutSite) -> None:
+        """A Neuroscout server. Without an account there is nothing of one's own to watch."""
+        parts = connect_scout(name, settings, self.clock, self._saw_request)
+        self._stack.push_async_callback(parts.client.close)
+        self.scouts[name] = parts
+        if settings.has_account:
+            self.scout_watches[name] = parts.watch(self.store, self.clock, self.book.route, self._decide.ring)
+
+    def _all_parts(self) -> list[SiteParts | ScoutParts]:
+        return [*self.sites.values(), *self.scouts.values()]
+
+    @property
+    def all_sites(self) -> dict[str, SiteParts | ScoutParts]:
+        """Every site that is watched, of either kind."""
+        watched = {name: parts for name, parts in self.scouts.items() if name in self.scout_watches}
+        return {**self.sites, **watched}
+
+    @property
+    def all_watches(self) -> dict[str, Watch | ScoutWatch]:
+        """The watches over them."""
+        return {**self.watches, **self.scout_watches}
+
     def _all_hands(self) -> dict[str, Hands]:
         """What effects may use on each site, and those of rules that need no site."""
-        without = Hands(NO_SITE, self.channels, self._secret, self.clock.now(), NO_WAIT)
-        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
-        hands = dict.fromkeys((NOWHERE, *others), without)
-        return hands | {
-            name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()
+        shared: dict[str, Any] = {
+            "scouts": {name: parts.scout for name, parts in self.scouts.items()},
+            "folders": LabFolders(self.settings.config_dir, self.settings.data_dir),
         }
+        now = self.clock.now()
+        found = {NOWHERE: Hands(NO_SITE, self.channels, self._secret, now, NO_WAIT, **shared)}
+        for name, scout in self.scouts.items():
+            found[name] = Hands(NO_SITE, self.channels, self._secret, now, scout.unclear_wait, **shared)
+        for name, site in self.sites.items():
+            found[name] = replace(site.hands(self.channels, self._secret, self.clock), **shared)
+        return found
+
+    def _use_rules(self) -> None:
+        """Tell the watches over Neuroscout accounts which rules there are."""
+        for watch in self.scout_watches.values():
+            watch.use(self.rules.rules)
 
     async def _ledger(self) -> Path:
         """The ledger's file, or that of a copy."""
@@ -198,12 +239,16 @@ class Daemon:
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""
         taken = await self.book.reload(self.watches, self.crew)
+        self._use_rules()
         self.ring()
         return taken
 
     # --- what the rooms call back
 
     def _ready(self, site: str, levels: set[Level]) -> bool:
+        scout = self.scout_watches.get(site)
+        if scout is not None:
+            return scout.ready
         watch = self.watches.get(site)
         return watch is not None and watch.ready_for(levels - {Level.MATRIX})
 
@@ -307,6 +352,8 @@ class Daemon:
         for name, watch in self.watches.items():
             found[f"watch {name}"] = watch.run
             found[f"sweep {name}"] = watch.run_sweeps
+        for name, scout in self.scout_watches.items():
+            found[f"watch {name}"] = scout.run
         return found
 
     async def run(self) -> None:
@@ -320,6 +367,8 @@ class Daemon:
         fine = True
         for watch in self.watches.values():
             fine = await watch.once() and fine
+        for scout in self.scout_watches.values():
+            fine = await scout.once() and fine
         await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
         return fine
 
@@ -328,6 +377,9 @@ class Daemon:
         fine = await self.look()
         for watch in self.watches.values():
             await watch.sweep_if_due()
+        for scout in self.scout_watches.values():
+            if scout.ready:
+                await scout.sweep_if_due()
         await self.serve_schedules()
         await self.hooks.step()
         async with asyncio.TaskGroup() as tasks:
@@ -337,12 +389,30 @@ class Daemon:
                 if self.crew.under_way or await self._due_soon() or await self.doubts.step():
                     await self._act.wait(0.1)
                     continue
+                if await self._scouting() or await self._news_of_scouts():
+                    await self._act.wait(0.1)
+                    continue
                 break
         return fine
 
+    async def _scouting(self) -> bool:
+        """Whether something is awaited from a Neuroscout server; each effect gives up by itself after its `wait`."""
+        return await self.store.read(unended_scouting) > 0
+
+    async def _news_of_scouts(self) -> bool:
+        """What became of analyses since the last look; whether there were news, which rules may be waiting for."""
+        if not any(kind.startswith("neuroscout.") for kind, _ in self.crew.tally.ended):
+            return False
+        changes = 0
+        for scout in self.scout_watches.values():
+            before = scout.weather.changes
+            await scout.once()
+            changes += scout.weather.changes - before
+        return changes > 0
+
     async def jobs_running(self) -> bool:
-        """Whether a job that was launched here has not ended on its site."""
-        return await self.store.read(unended_jobs) > 0
+        """Whether a job that was launched here has not ended on its site, or an analysis has not been compiled."""
+        return await self.store.read(unended_jobs) > 0 or await self._scouting()
 
     async def _due_soon(self) -> bool:
         """Whether something is due, or a retry or a look at an unclear outcome is due so soon that it is waited for.

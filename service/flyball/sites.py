@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from flyball import __version__
 from flyball.clients.flywheel.client import FlywheelClient
+from flyball.clients.flywheel.contents import FileContents
 from flyball.clients.flywheel.keys import parse_key
 from flyball.clients.transport import Timeouts
 from flyball.effects.port import Channels, Hands
@@ -54,7 +55,8 @@ class SiteParts:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
         unclear = (wait.reset.total_seconds(), wait.timeout.total_seconds())
-        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear)
+        contents = FileContents(self.client)
+        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear, contents=contents)
 
 
 @dataclass(slots=True)

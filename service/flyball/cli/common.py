@@ -90,6 +90,7 @@ def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
         environment,
         channels=settings.channel_kinds,
         hooks=frozenset(settings.hooks),
+        config=settings.config_dir,
     )
 
 

@@ -73,7 +73,9 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         fine = await daemon.look()
         if not fine:
-            errors = "; ".join(watch.weather.error or "" for watch in daemon.watches.values() if watch.weather.error)
+            errors = "; ".join(
+                watch.weather.error or "" for watch in daemon.all_watches.values() if watch.weather.error
+            )
             fail(lab.secrets.mask(errors), FAILED)
         rules = list(lab.rules.rules) if rule is None else rules_named(lab.rules.rules, rule)
         if everything:
@@ -84,7 +86,7 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
             if not only:
                 fail(f"the site shows nothing named {target!r}")
         found = await plan_on(daemon.store, daemon.dispatcher, rules, daemon.clock.now(), only=only)
-        found["requests"] = sum(parts.requests.total for parts in daemon.sites.values())
+        found["requests"] = sum(parts.requests.total for parts in daemon.all_sites.values())
     return found
 
 

@@ -19,6 +19,7 @@ from flyball.ledger.finishing import finish
 from flyball.ledger.jobs import follow_job
 from flyball.ledger.limiting import LAUNCH, PAUSED, Caps, Gate, Hold, call_waiting
 from flyball.ledger.rulings import NONE, Ruling, load_rulings
+from flyball.ledger.scouting import ANALYSIS
 from flyball.ledger.tables import attempts, effects
 from flyball.ledger.wanting import Present
 from flyball.model.effect import Effect, EffectState, Outcome
@@ -30,6 +31,7 @@ DUE = (str(EffectState.PLANNED), str(EffectState.WAITING))
 ACTIVE = (*DUE, str(EffectState.RUNNING))  # what keeps later effects of its lane waiting; what a person holds does not
 KILLED = "the daemon ended before the answer"
 NOT_WANTED = "no longer wanted"
+_FORGETTABLE = (LAUNCH, ANALYSIS)  # what is there already counts, unless a person said `forget`
 
 
 def take(
@@ -116,7 +118,7 @@ def _sorted_out(
             _hold(connection, row, hold)
         else:
             params = present.params(effect, wanted=wanted)
-            if effect.kind == LAUNCH and (said := _said(connection, effect)).forgotten:
+            if effect.kind in _FORGETTABLE and (said := _said(connection, effect)).forgotten:
                 params["forgotten"] = sorted(said.forgotten)
             number = effect.attempts + 1
             begun.append(replace(effect, state=EffectState.RUNNING, attempts=number, params=params, due=None))

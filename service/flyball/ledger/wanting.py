@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from flyball.ledger.alerting import alert_key, message_params, open_alerts
 from flyball.ledger.book import load_claims, load_subjects
 from flyball.ledger.limiting import LAUNCH
+from flyball.ledger.scouting import known_to_attempt, takes_back
 from flyball.ledger.tables import effects
 from flyball.model.effect import Effect
 from flyball.rules.claims import ADD, ALERT, TAG, Book, Claim, subject_of
@@ -46,6 +47,8 @@ class Present:
             if effect.params["status"] == "open":
                 return claimed and not is_open
             return is_open and claimed == (effect.params["status"] == "repeat")
+        if takes_back(effect):
+            return True  # a person asked for it
         return any(
             (claim.kind, claim.once_key) == (effect.kind, effect.once_key) for claim in self._claims_of(effect).values()
         )
@@ -64,6 +67,7 @@ class Present:
             params |= message_params(effect, self._claim(effect), self._open.get(alert_key(effect)))
         elif effect.kind == LAUNCH:
             params["earlier_keys"] = self._earlier_keys(effect)
+        params |= known_to_attempt(self._connection, effect)
         return params
 
     def _absent(self, effect: Effect) -> bool:

@@ -50,6 +50,7 @@ class Compiler:
     channels: frozenset[str] | None = None  # names of the configured channels; None: not known here
     notify: str | None = None  # the default alert channel
     sites: Mapping[str, str] | None = None  # site name → flywheel or neuroscout; None: not known here
+    site: str | None = None  # the rule's own site
     folder: Path | None = None  # the config folder, for files that rules name; None: not known here
 
 

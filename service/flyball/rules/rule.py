@@ -99,6 +99,7 @@ class Triggers:
     jobs: tuple[JobTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
     webhooks: tuple[str, ...] = ()
+    analyses: frozenset[str] = frozenset()  # statuses of Neuroscout analyses
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Carrying out an analysis: looked for on the server, made or brought up to date, compiled, waited for.
 
 Safe against doubles. The once-key stands in the description, and the own analyses are listed before one is made: one
-request for all who ask at the time. An analysis is made by one POST with its whole content. After an unclear end (reset,
-time-out, kill) the list is read twice, each time no earlier than the site's `unclear_wait`, and only then it is sent
-again; a server that breaks off each time is not asked for ever.
+request for all who ask at the time. An analysis is made by one POST with its whole content. After an unclear end
+(reset, time-out, kill) the list is read twice, each time no earlier than the site's `unclear_wait`, and only then it is
+sent again; a server that breaks off each time is not asked for ever.
 
 What waits (a place in the compile queue, compiling, a report) holds no worker: the effect goes back to the ledger with
 what was learnt, and is looked at again with growing pauses; the end of another one calls those that wait for a place.
@@ -77,15 +77,14 @@ class Analysing:
                     report = await take_back(effect, scout)
                 else:
                     report = await self._go(effect, hands, scout)
-            return report
         except NotYet as error:
             report = waiting(QUEUED, pause_after(scout, effect, hands.now), str(error))
             if _overdue(effect, effect.created, hands.now):
                 raise Permanent(f"waited {effect.params['wait']:.0f} s in vain: {error}") from error
-            return report
         finally:
             if report is None or report.detail.get("stage") != COMPILING:
                 scout.queue.leave(effect.id)
+        return report
 
     async def _go(self, effect: Effect, hands: Hands, scout: Scout) -> Report:
         listed = await scout.board.analyses(_since(effect, hands), fresh=bool(effect.unclear))

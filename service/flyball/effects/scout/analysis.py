@@ -13,13 +13,13 @@ from pydantic import Field, model_validator
 from flyball.configfile.durations import Duration, within
 from flyball.effects.common import Entry, Params, reads_of
 from flyball.effects.scout.analysing import Analysing
-from flyball.effects.scout.destination import destination, digest, file_named
+from flyball.effects.scout.destination import NEUROSCOUT_ONLY, destination, digest, file_named
 from flyball.effects.scout.model import variables_of
 from flyball.effects.scout.port import ANALYSIS
 from flyball.effects.scout.texts import compiled, filled, templates_in
 from flyball.model.decision import Because, Verdict, Wish
 from flyball.rules.catalog import Compiler, Fault
-from flyball.rules.expression import Expression, Unknown, is_unknown
+from flyball.rules.expression import Expression, Unknown
 from flyball.rules.keys import once_key
 from flyball.rules.rule import Moment, WhenOver
 
@@ -37,8 +37,8 @@ class AnalysisParams(Params):
     dataset: str = Field(min_length=1, description="Template of the dataset's name.")
     predictors: list[str] = Field(
         default_factory=list,
-        description="Names of predictors: public ones plainly, own custom ones as `collection/name`. With `model`, those "
-        "that the model names, by default.",
+        description="Names of predictors: public ones plainly, own custom ones as `collection/name`. With `model`, "
+        "those that the model names, by default.",
     )
     subjects: list[str] = Field(default_factory=list, description="Labels of subjects; all by default.")
     tasks: list[str] = Field(default_factory=list, description="Names of tasks; all by default.")
@@ -126,9 +126,9 @@ class AnalysisEntry(Entry):
     def _values(self, moment: Moment) -> dict[str, Any] | Unknown:
         """The parameters with their templates filled in, or what is missing for it."""
         values = filled(self.parts, moment.context.names)
-        if is_unknown(values):
+        if isinstance(values, Unknown):
             return values
-        found = dict(values)
+        found: dict[str, Any] = dict(values)
         numbers: list[int] = []
         for value in found["runs"]:
             try:
@@ -146,6 +146,7 @@ class Analysis(Analysing):
     name = ANALYSIS
     params = AnalysisParams
     over = WhenOver.LEAVE
+    sites = NEUROSCOUT_ONLY
 
     def compile(self, params: AnalysisParams, when: Expression | None, index: int, compiler: Compiler) -> AnalysisEntry:
         """Compile the templates, and read the model."""

@@ -9,10 +9,12 @@ from flyball.configfile.suggest import instead
 from flyball.rules.catalog import Compiler, Fault, PathInFile
 
 NEUROSCOUT = "neuroscout"
+NEUROSCOUT_ONLY = frozenset((NEUROSCOUT,))
+"""The sites of which an effect on Neuroscout needs one; rules on Flywheel sites may ask for it as well."""
 
 
 def destination(named: str | None, compiler: Compiler) -> str:
-    """The site's name: the one named, or the only Neuroscout server of the settings.
+    """The site's name: the one named, the rule's own, or the only Neuroscout server of the settings.
 
     Raises:
         Fault: there is none of that name, or none at all, or several.
@@ -23,6 +25,8 @@ def destination(named: str | None, compiler: Compiler) -> str:
         if named not in scouts:
             raise Fault(("site",), f"there is no Neuroscout site `{named}` in the settings; {instead(named, scouts)}")
         return named
+    if compiler.site in scouts:
+        return str(compiler.site)
     if not scouts:
         raise Fault((), "there is no Neuroscout site in the settings; add one under `sites`, of kind neuroscout")
     if len(scouts) > 1:

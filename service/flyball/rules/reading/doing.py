@@ -59,7 +59,9 @@ class Doing:
             if isinstance(entry, Map):
                 self._check(index, entry)
 
-    def compile(self, each: Level, names: frozenset[str], notify: str | None) -> tuple[EffectSpec, ...]:
+    def compile(
+        self, each: Level, names: frozenset[str], notify: str | None, site: str | None = None
+    ) -> tuple[EffectSpec, ...]:
         """The compiled entries; what is wrong is among the problems of the texts."""
         done: list[EffectSpec] = []
         for index, kind, params, when_text in self._entries:
@@ -69,7 +71,7 @@ class Doing:
                 when = self._texts.expression(when_text, names, (*path, WHEN))
             try:
                 self._check_channel(params, notify)
-                spec = kind.compile(params, when, index, self._compiler(each, names, notify, path))
+                spec = kind.compile(params, when, index, self._compiler(each, names, notify, path, site))
             except Fault as fault:
                 place = self._written.place((*path, *fault.path), offset=fault.offset)
                 named = next((f"`{part}`: " for part in reversed(fault.path) if isinstance(part, str)), "")
@@ -130,7 +132,9 @@ class Doing:
                 f"use one of kind {' or '.join(sorted(_USABLE_CHANNELS))}",
             )
 
-    def _compiler(self, each: Level, names: frozenset[str], notify: str | None, path: Path) -> Compiler:
+    def _compiler(
+        self, each: Level, names: frozenset[str], notify: str | None, path: Path, site: str | None
+    ) -> Compiler:
         return Compiler(
             each=each,
             names=names,
@@ -140,6 +144,7 @@ class Doing:
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
             sites=self._around.site_kinds,
+            site=site,
             folder=self._around.folder,
         )
 

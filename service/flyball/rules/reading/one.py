@@ -13,7 +13,7 @@ from flyball.configfile.suggest import instead
 from flyball.configfile.tree import Map, Path, Written
 from flyball.model.levels import HIERARCHY, Level, above, below
 from flyball.model.place import Place, Problem
-from flyball.rules.catalog import sites_of
+from flyball.rules.catalog import FLYWHEEL, sites_of
 from flyball.rules.cells import NOWHERE
 from flyball.rules.defaults import with_defaults
 from flyball.rules.keys import fingerprint
@@ -42,7 +42,6 @@ from flyball.rules.rule import (
 )
 from flyball.rules.scope import Scope, compile_globs
 
-NOT_YET = "is not available in this version"
 NOT_FOR_CELLS = frozenset(("scope", "settle", "since"))  # of `defaults`: what is about containers and their data
 _NO_MEANING = frozenset(("title", "tests"))  # they change nothing that the rule does
 
@@ -110,7 +109,7 @@ class RuleReader:
         expected = self._expected(form, each)
         notify = self._defaults.notify if self._defaults is not None else None
         self._check_notify(notify)
-        do = doing.compile(each, names, notify)
+        do = doing.compile(each, names, notify, site)
         if self.problems or site is None:
             return []
         since, texts = form.since, self._texts
@@ -189,8 +188,33 @@ class RuleReader:
     def _unavailable(self, form: RuleForm) -> None:
         """What the language has and this version has not."""
         for index, trigger in enumerate(form.trigger):
-            if not isinstance(trigger, str) and trigger.analysis is not None:
-                self._wrong(f"the trigger `analysis` {NOT_YET}", "trigger", index)
+            if isinstance(trigger, str):
+                continue
+            if trigger.analysis is not None and not self._on_neuroscout(form):
+                message = (
+                    "the trigger `analysis` is for rules on each analysis of a Neuroscout site; name it with `site`"
+                )
+                self._wrong(message, "trigger", index)
+            if trigger.job is not None and self._on_neuroscout(form):
+                self._wrong("a Neuroscout server has no gear jobs", "trigger", index)
+
+    def _on_neuroscout(self, form: RuleForm) -> bool:
+        """Whether the rule is about the analyses of a Neuroscout server."""
+        return Level(form.each) is Level.ANALYSIS and self._around.site_kinds.get(form.site or "") == "neuroscout"
+
+    def _check_on_neuroscout(self, form: RuleForm, doing: Doing) -> None:
+        """What makes no sense for an analysis on a Neuroscout server."""
+        for name in type(form.scope).model_fields:
+            if getattr(form.scope, name):
+                self._wrong(f"an analysis on Neuroscout has no {name}; say which in `if`", "scope", name)
+        if form.settle:
+            self._wrong("an analysis on Neuroscout has nothing below it that could be quiet", "settle")
+        for kind in doing.kinds:
+            needs = sites_of(kind)
+            if needs == FLYWHEEL:
+                self._wrong(f"`{kind.name}` is for Flywheel sites; this rule is about analyses on Neuroscout", "do")
+            elif needs:
+                self._wrong(f"`{kind.name}` on each analysis would make one for each that it makes, without end", "do")
 
     def _site(self, form: RuleForm, each: Level, doing: Doing) -> str | None:
         """The site's name: the one given, or the only one of the kind that `each` needs."""
@@ -200,6 +224,8 @@ class RuleReader:
         if form.site is not None:
             if form.site not in kinds:
                 self._wrong(f"there is no site `{form.site}` in the settings; {instead(form.site, kinds)}", "site")
+            elif self._on_neuroscout(form):
+                self._check_on_neuroscout(form, doing)
             elif kinds[form.site] != "flywheel":
                 self._wrong(f"the site `{form.site}` is a {kinds[form.site]} server and has no {each}", "site")
             return form.site
@@ -257,9 +283,11 @@ class RuleReader:
         jobs: list[JobTrigger] = []
         schedules: list[ScheduleTrigger] = []
         webhooks: list[str] = []
+        analyses: list[str] = []
         for index, entry in enumerate(form.trigger):
             if isinstance(entry, str):
                 continue
+            analyses += entry.analysis or ()
             if entry.job is not None:
                 jobs.append(JobTrigger(frozenset(entry.job), entry.gear or ("*",)))
             if entry.schedule is not None:
@@ -270,7 +298,9 @@ class RuleReader:
                 if hooks is not None and entry.webhook not in hooks:
                     message = f"there is no hook `{entry.webhook}` in the settings; {instead(entry.webhook, hooks)}"
                     self._wrong(message, "trigger", index, "webhook")
-        return Triggers("changed" in words, "startup" in words, tuple(jobs), tuple(schedules), tuple(webhooks))
+        return Triggers(
+            "changed" in words, "startup" in words, tuple(jobs), tuple(schedules), tuple(webhooks), frozenset(analyses)
+        )
 
     def _own_names(
         self, form: RuleForm, each: Level
