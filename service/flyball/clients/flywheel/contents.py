@@ -36,7 +36,10 @@ class FileContents:
     async def content(self, reference: Mapping[str, Any], *, most: int) -> bytes:
         """The file behind `{"type", "id", "name", "version"}` (container and name), whole."""
         name = str(reference["name"])
-        request = read_file(str(reference["type"]), str(reference["id"]), name, reference.get("version"))
+        version = reference.get("version")  # sites of 2019 have none, and something else stands in its place
+        request = read_file(
+            str(reference["type"]), str(reference["id"]), name, version if isinstance(version, int) else None
+        )
         response = await self._client.transport.send(request)
         if 300 <= response.status < 400:
             response = await self._elsewhere(response, name)

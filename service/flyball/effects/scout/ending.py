@@ -19,11 +19,14 @@ async def finish_up(effect: Effect, hands: Hands, scout: Scout, ident: str, lear
     """What was asked for of an analysis that has passed; then it is done."""
     params = effect.params
     detail: dict[str, Any] = {"analysis": ident, "status": "PASSED", "sent": learnt.get("sent", {})}
-    if params.get("bundle"):
+    saved = params.get("bundle_saved")  # before its report was waited for
+    if params["bundle"] and saved is None:
         if hands.folders is None:
             raise Permanent("there is no folder to save the bundle in")
         content = await scout.client.bundle(ident)
-        detail["bundle"] = await hands.folders.save(f"{params['bundle']}/{ident}_bundle.tar.gz", content)
+        saved = await hands.folders.save(f"{params['bundle']}/{ident}_bundle.tar.gz", content)
+    if saved is not None:
+        detail["bundle_saved"] = saved
     if not params["report"]:
         return Report(Outcome.DONE, detail)
     return await _report(effect, hands, scout, ident, {**learnt, **detail})
@@ -43,7 +46,7 @@ async def _report(effect: Effect, hands: Hands, scout: Scout, ident: str, detail
     if made.get("status") == "OK":
         result = made.get("result")
         links = result.get("design_matrix") if isinstance(result, Mapping) else None
-        plain = {key: value for key, value in detail.items() if key in ("analysis", "status", "sent", "bundle")}
+        plain = {key: value for key, value in detail.items() if key in ("analysis", "status", "sent", "bundle_saved")}
         return Report(Outcome.DONE, {**plain, "report": links or [], "warnings": made.get("warnings") or []})
     if made.get("status") == "FAILED":
         reason = " ".join(str(made.get("traceback") or "no reason given").split())[:_SHOWN]
