@@ -52,10 +52,11 @@ def write_scout_lab(folder: Path, box: Sandbox, rules: str, **more: Any) -> Path
     """A config folder with both emulated sites; `more` are settings of the Neuroscout site. Returns it."""
     scout = scout_settings(box.neuroscout, box.scout_users[0], **more)
     config = write_lab(folder, box.key, rules)
-    return _with_scout(config, scout)
+    return add_scout(config, scout)
 
 
-def _with_scout(config: Path, scout: Mapping[str, Any]) -> Path:
+def add_scout(config: Path, scout: Mapping[str, Any]) -> Path:
+    """Add a Neuroscout site to the settings of a config folder; the folder."""
     file = config / "flyball.yaml"
     settings = orjson.loads(file.read_bytes())
     settings["sites"]["scout"] = dict(scout)

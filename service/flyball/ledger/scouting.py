@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, insert, select, update
 
 from flyball.ledger.codec import micros, pack, row_target, unpack
+from flyball.ledger.mirror import chunks
 from flyball.ledger.planning import effect_row
 from flyball.ledger.tables import effects
 from flyball.model.effect import Effect, EffectState, Report
@@ -111,6 +112,21 @@ def _call(connection: Connection, now: datetime) -> None:
     ids = [row.id for row in connection.execute(query)]
     if ids:
         connection.execute(update(effects).where(effects.c.id.in_(ids)).values(due=micros(now)))
+
+
+def call_back(connection: Connection, scout: str, now: datetime) -> int:
+    """The server answers again: what was put off while it did not comes at once; how many effects these are."""
+    query = select(effects.c.id, effects.c.params).where(
+        effects.c.kind.in_((ANALYSIS, PREDICTORS)),
+        effects.c.state == str(EffectState.PLANNED),
+        effects.c.due > micros(now),
+        effects.c.held_for.is_(None),
+        effects.c.failures == 0,
+    )
+    ids = [row.id for row in connection.execute(query) if unpack(row.params).get("scout") == scout]
+    for some in chunks(ids):
+        connection.execute(update(effects).where(effects.c.id.in_(some)).values(due=micros(now)))
+    return len(ids)
 
 
 def take_drafts_back(connection: Connection, rules: Collection[str], now: datetime) -> int:

@@ -19,7 +19,7 @@ from flyball.clients.neuroscout.client import NeuroscoutClient
 from flyball.effects.scout.comparing import prints
 from flyball.ledger.analyses import note_edit, notice_analyses, notice_collections, notice_whole
 from flyball.ledger.noticing import Route
-from flyball.ledger.scouting import Made, made_on, note_difference
+from flyball.ledger.scouting import Made, call_back, made_on, note_difference
 from flyball.model.errors import Gone, Refused, SiteError, Transient
 from flyball.model.levels import Level
 from flyball.model.ports import Clock, Store
@@ -141,6 +141,10 @@ class ScoutWatch:
             self._wait = error.wait or 0.0 if isinstance(error, Transient) else 0.0
             log.warning("site.unreachable", site=self.site, error=str(error), failures=weather.failures)
             return False
+        if weather.failures or not weather.polls:
+            now = self._clock.now()
+            if await self._store.write(partial(call_back, scout=self.site, now=now)):
+                self._changed()
         weather.failures, self._wait = 0, 0.0
         weather.troubles.clear()
         weather.take(2, 0, changes)

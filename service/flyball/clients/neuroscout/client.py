@@ -255,7 +255,8 @@ class NeuroscoutClient:
         try:
             response = await self._answer(request)
         except Refused as error:
-            message = f"{self.site}: the server does not accept `email` and `password` of the site ({error})"
+            reason = str(error).removeprefix(f"{self.site}: ")
+            message = f"{self.site}: the server does not accept `email` and `password` of the site ({reason})"
             self._rejected = (now + REJECTED_FOR, message)
             raise Refused(message, status=error.status, site=self.site) from error
         self._rejected = None
