@@ -11,7 +11,6 @@ from flyball.events.dispatch import Dispatcher
 from flyball.events.documents import load_documents
 from flyball.ledger.book import load_book
 from flyball.ledger.history import list_effects, recorded_decision
-from flyball.ledger.history_targets import find_target
 from flyball.ledger.mirror import everything
 from flyball.ledger.rulings import NONE as UNSAID
 from flyball.ledger.rulings import load_rulings
@@ -63,9 +62,8 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
     }
 
 
-async def find_keys(store: Store, rules: Sequence[Rule], text: str) -> list[NodeKey]:
-    """What a person names by id or path: nodes of the mirror, and cells of these rules."""
-    found: list[NodeKey] = await store.read(partial(find_target, text=text))
+def with_cells(found: Sequence[NodeKey], rules: Sequence[Rule], text: str) -> list[NodeKey]:
+    """What a person names by id or path: the nodes found by it, and cells of these rules."""
     return list(dict.fromkeys([*found, *(key for rule in rules for key in cell_keys(rule, text))]))
 
 

@@ -22,8 +22,8 @@ from aiohttp.web_protocol import RequestHandler
 from flyball.sandbox.api.call import Part, Reply, Request
 from flyball.sandbox.api.front import answer
 from flyball.sandbox.faults import Fault, FaultPlan
-from flyball.sandbox.scout.api.front import DROPPED, table
 from flyball.sandbox.scout.api.front import answer as scout_answer
+from flyball.sandbox.scout.api.front import table
 from flyball.sandbox.scout.control import control, overview
 from flyball.sandbox.scout.state import Scout
 from flyball.sandbox.state import Site
@@ -113,12 +113,10 @@ class Server:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.raw_path
-        if path.startswith(_SCOUT):
-            site, requests, below = "neuroscout", self.scout_requests, path.removeprefix(_SCOUT).removeprefix("/api")
-        elif path.startswith("/api"):
-            site, requests, below = "flywheel", self.requests, path[4:]
-        else:
+        if not path.startswith(("/api", _SCOUT)):
             return await self._control(request)
+        site, requests = ("neuroscout", self.scout_requests) if path.startswith(_SCOUT) else ("flywheel", self.requests)
+        below = path.removeprefix(_SCOUT).removeprefix("/api")
         fault = self.faults.pick(request.method, below, site) if self.faults.faults else None
         reply = Reply(status=0)
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -127,9 +125,10 @@ class Server:
         try:
             if fault is not None and fault.kind == "slow":
                 await asyncio.sleep(fault.delay_s)
+            if path.startswith(_SCOUT) and len(f"{request.method} {request.path_qs} HTTP/1.1") > _LONGEST_LINE:
+                return _hang_up(request)
             if fault is None or fault.carries_out:
-                answer = self._scout_answer if site == "neuroscout" else self._answer
-                reply = answer(request, _read(request.method, below, query, headers, body, parts))
+                reply = self._answer(path, _read(request.method, path, query, headers, body, parts))
             if fault is not None and fault.kind != "slow":
                 status = fault.status if fault.kind == "status" else 0
                 reply = Reply(status=status, body=reply.body, raw=reply.raw, content_type=reply.content_type)
@@ -138,18 +137,16 @@ class Server:
         finally:
             requests.note(Received(request.method, unquote(path), query, headers, reply.status, body))
 
-    def _answer(self, _request: web.BaseRequest, read: Request) -> Reply:
-        return answer(self._state(), read)
+    def _answer(self, path: str, request: Request) -> Reply:
+        return self._scout_answer(path, request) if path.startswith(_SCOUT) else answer(self._state(), request)
 
-    def _scout_answer(self, request: web.BaseRequest, read: Request) -> Reply:
-        path = request.rel_url.raw_path.removeprefix(_SCOUT)
-        if len(f"{request.method} {request.path_qs} HTTP/1.1") > _LONGEST_LINE:
-            return DROPPED
+    def _scout_answer(self, path: str, request: Request) -> Reply:
+        path = path.removeprefix(_SCOUT)
         if not path.startswith("/api/"):
-            return table(self._scout(), read.segments[1:] if path.startswith("/reports/") else [])
+            return table(self._scout(), request.segments if path.startswith("/reports/") else [])
         if path.endswith("/"):
-            read = replace(read, segments=[*read.segments, ""])
-        return scout_answer(self._scout(), read)
+            request = replace(request, segments=[*request.segments, ""])
+        return scout_answer(self._scout(), request)
 
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
         """`/sandbox/faults`, `/sandbox/requests`, `/sandbox/neuroscout`, `/sandbox/reset`."""
@@ -209,7 +206,7 @@ def _read(
     values: dict[str, list[str]] = {}
     for name, value in query:
         values.setdefault(name, []).append(value)
-    segments = [unquote(part) for part in path.split("/") if part]
+    segments = [unquote(part) for part in path.removeprefix(_SCOUT).split("/")[2:] if part]
     return Request(method, segments, values, headers, body, parts)
 
 

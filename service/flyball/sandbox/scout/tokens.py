@@ -67,8 +67,8 @@ def _read(secret: str, token: str) -> dict[str, Any]:
 
 def _load(segment: str, what: str) -> dict[str, Any]:
     try:
-        value = orjson.loads(_decode(segment, what))
-    except orjson.JSONDecodeError as error:
+        value = orjson.loads(_decode(segment, what).decode())
+    except (UnicodeDecodeError, orjson.JSONDecodeError) as error:
         raise _bad(f"Invalid {what} string: {error}") from error
     if not isinstance(value, dict):
         raise _bad(f"Invalid {what} string: must be a json object")

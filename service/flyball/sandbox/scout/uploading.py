@@ -134,5 +134,5 @@ def _foreign(table: str, column: str, value: int) -> str:
     other = column.removesuffix("_id")
     return (
         f'(psycopg2.errors.ForeignKeyViolation) insert or update on table "{table}" violates foreign key constraint '
-        f'"{table}_{column}_fkey"\nDETAIL:  Key ({column})=({value}) is not present in table "{other}".\n'
+        f'"{table}_{column}_fkey"\nDETAIL:  Key ({column})=({value}) is not present in table "{other}".'
     )

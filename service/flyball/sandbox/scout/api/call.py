@@ -80,13 +80,18 @@ class Call:
         """
         return read_query(self.request.query, spec)
 
+    @property
+    def declares_json(self) -> bool:
+        """Whether the body is said to be JSON."""
+        return "application/json" in self.request.headers.get("content-type", "")
+
     def body(self) -> dict[str, Any]:
         """The JSON body; empty for none, and for a body that is not declared as JSON.
 
         Raises:
             Page: 400 for broken JSON.
         """
-        if "application/json" not in self.request.headers.get("content-type", "") or not self.request.body:
+        if not self.declares_json or not self.request.body:
             return {}
         try:
             value = orjson.loads(self.request.body)
@@ -156,11 +161,12 @@ class Addresses:
         known.append((parts, {method: handler}))
 
     def find(self, method: str, segments: list[str]) -> tuple[Handler, dict[str, str]] | None:
-        """The handler of an address; None where the web page answers.
+        """The handler of an address, for HEAD that of GET; None where the web page answers.
 
         Raises:
             Page: 405 for a method that nothing takes there.
         """
+        method = "GET" if method == "HEAD" else method
         for parts, handlers in self._by_length.get(len(segments), []):
             args = _match(parts, segments)
             if args is not None and method in handlers:
@@ -174,7 +180,7 @@ def _match(parts: list[str], segments: list[str]) -> dict[str, str] | None:
     args: dict[str, str] = {}
     for part, segment in zip(parts, segments, strict=True):
         if part.startswith("{"):
-            if part == "{id}" and not segment.isdecimal():
+            if not segment or (part == "{id}" and not segment.isdecimal()):
                 return None
             args[part[1:-1]] = segment
         elif part != segment:

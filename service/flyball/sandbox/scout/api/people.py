@@ -1,11 +1,9 @@
 """Signing in, and accounts: `/auth`, `/user`, `/users`."""
 
-import orjson
-
 from flyball.sandbox.api.call import Reply
 from flyball.sandbox.scout import shapes
 from flyball.sandbox.scout.api.call import Addresses, Call, crash, json_reply
-from flyball.sandbox.scout.errors import Refusal, TokenRefusal, invalid, not_found
+from flyball.sandbox.scout.errors import Page, Refusal, TokenRefusal, invalid, not_found
 from flyball.sandbox.scout.fields import Field, Unfit, boolean, integer, text
 from flyball.sandbox.scout.records import User
 from flyball.sandbox.scout.searching import visible_predictors
@@ -15,13 +13,15 @@ _SHORTEST = 6
 
 
 def _auth(call: Call) -> Reply:
-    """A token for an e-mail address and a password; accounts that are not confirmed get one, too."""
-    try:
-        given = orjson.loads(call.request.body or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise crash() from error
-    if not isinstance(given, dict):
+    """A token for an e-mail address and a password; accounts that are not confirmed get one, too.
+
+    A body that is not declared as JSON crashes the handler.
+    """
+    if not call.declares_json:
         raise crash()
+    if not call.request.body:
+        raise Page(400)
+    given = call.body()
     user = next((u for u in call.scout.users.values() if u.email == given.get("email")), None)
     if user is None or user.password != given.get("password"):
         raise TokenRefusal("Bad Request", "Invalid credentials")
