@@ -8,7 +8,7 @@ from typing import Any
 
 from flyball import __version__
 from flyball.app import Daemon
-from flyball.asking import with_cells, why_all
+from flyball.asking import why_all, with_cells
 from flyball.effects.catalog import KINDS
 from flyball.ledger.history import History
 from flyball.ledger.steering import approve, pause, reject, resume, retry

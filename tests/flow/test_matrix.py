@@ -14,7 +14,7 @@ import pytest
 from fakes.clock import FakeClock
 from flyball.answers import Answers
 from flyball.app import Daemon
-from flyball.asking import find_keys, plan, why_all
+from flyball.asking import plan, why_all, with_cells
 from flyball.cli.common import load_lab
 from flyball.clock import SystemClock
 from flyball.ledger import reopening, steering
@@ -217,12 +217,12 @@ async def test_why_and_plan_name_cells(tmp_path: Path) -> None:
     async with lab_of(alone(tmp_path, cells())) as (daemon, _):
         rules = rules_named(daemon.rules.rules, "models")
         now = daemon.clock.now()
-        keys = await find_keys(daemon.store, rules, "predictor=speech,dataset=Life")
+        keys = with_cells(await daemon.find("predictor=speech,dataset=Life"), rules, "predictor=speech,dataset=Life")
         answer = await why_all(daemon.store, daemon.dispatcher, rules, keys, now)
         assert answer is not None
         assert (answer["decision"], answer["target"]["path"]) == ("no", "dataset=Life,predictor=speech")
         assert answer["because"][0]["values"] == {"predictor": "speech"}
-        assert await find_keys(daemon.store, rules, "dataset=Nobody") == []
+        assert with_cells(await daemon.find("dataset=Nobody"), rules, "dataset=Nobody") == []
         whole = await plan(daemon.store, daemon.dispatcher, rules, now)
         assert whole["decisions"] == {"yes": 2, "no": 2, "unknown": 0}
         one = await plan(daemon.store, daemon.dispatcher, rules, now, only=keys)

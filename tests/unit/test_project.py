@@ -174,11 +174,6 @@ TAGGED = "tag: {on: project, set: {A: true}}"
         ("alerts", "`wait`", "each: session, do: [{alert: {title: t, wait: 0s}}]"),
         ("alerts", "Slack", "each: session, do: [{alert: {title: t, channel: team}}]"),
         ("QC profiles", "robust z", f"each: file, if: \"qc('p').level == 'warn'\", do: [{{{TAGGED}}}]"),
-        (
-            "selections",
-            "`search`",
-            f"each: session, select: {{s: {{search: q, returns: session}}}}, do: [{{{TAGGED}}}]",
-        ),
     ],
 )
 def test_what_the_readme_calls_refused_is_refused(row: str, phrase: str, rule: str) -> None:

@@ -86,6 +86,7 @@ async def _online(lab: Lab) -> list[dict[str, Any]]:
                 say(f"differs: {finding}")
             await _projects(lab, name, parts.client, say)
             await _gears(lab, name, parts.client, say)
+            await _searches(lab, name, parts.client, say)
         except SiteError as error:
             say(f"{error}; check the key and {parts.address}", ok=False)
         finally:
@@ -111,6 +112,22 @@ async def _projects(lab: Lab, site: str, client: Any, say: Any) -> None:
             mine = [one for one in paths[path].get("permissions") or () if one.get("_id") == client.dialect.user_id]
             if any(one.get("access") == "ro" for one in mine) and not client.dialect.admin:
                 say(f"rule {rule.id}: the key may only read in {path}", ok=False)
+
+
+async def _searches(lab: Lab, site: str, client: Any, say: Any) -> None:
+    """Whether the site takes the rules' structured queries."""
+    asked: dict[Any, str] = {}
+    for rule in lab.rules.rules:
+        for search in rule.searches if rule.site == site else ():
+            asked.setdefault(search, rule.written_as)
+    for search, rule_id in asked.items():
+        try:
+            faults = await client.parse_query(search.query)
+        except SiteError as error:
+            say(f"rule {rule_id}: the site's search does not answer: {error}", ok=False)
+            continue
+        for fault in faults:
+            say(f"rule {rule_id}: search {search.query!r}: {fault}", ok=False)
 
 
 async def _gears(lab: Lab, site: str, client: Any, say: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -9,8 +10,8 @@ import typer
 from rich.text import Text
 
 from flyball.app import Daemon
-from flyball.asking import with_cells, why_all
 from flyball.asking import plan as plan_on
+from flyball.asking import why_all, with_cells
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import (
     FAILED,
@@ -26,8 +27,11 @@ from flyball.cli.common import (
     say_json,
     show_rejected,
 )
+from flyball.model.effect import EffectState
 from flyball.rules.cells import rules_named
 from flyball.rules.rule import Since
+
+Json = dict[str, Any]
 
 
 def register(app: typer.Typer) -> None:
@@ -56,16 +60,52 @@ def plan(
         say_json(found)
     else:
         show_rejected(lab.rules)
-        for effect in found["effects"]:
-            out.print(Text(effect["summary"], style=_style(effect)))
-        numbers = ", ".join(f"{verdict}: {count}" for verdict, count in found["decisions"].items())
-        out.print(f"{len(found['effects'])} effects; {numbers}; {found['requests']} requests", markup=False)
-        for reason, count in found["held"].items():
-            out.print(f"{count} targets not decided: {reason}", markup=False)
-    raise Exit(WORK_FOUND if exit_code and found["effects"] else 0)
+        _show_plan(found)
+    to_do = [effect for effect in found["effects"] if effect["state"] != EffectState.SHADOW]
+    raise Exit(WORK_FOUND if exit_code and to_do else 0)
 
 
-def _style(effect: dict[str, Any]) -> str:
+def _show_plan(found: Json) -> None:
+    """What would be done, rule by rule; then what edited rules change, and the numbers."""
+    edited = {entry["rule"] for entry in found["changed"]}
+    for effect in found["effects"]:
+        if effect["rule"] not in edited:
+            _show_effect(effect)
+    for entry in found["changed"]:
+        mine = [effect for effect in found["effects"] if effect["rule"] == entry["rule"]]
+        told = ", ".join(f"{len(entry[name])} {words}" for name, words in _SORTS.items())
+        out.print(Text(f"{entry['rule']} was edited since it ran: {told}; {entry['kept']} stay", style="bold"))
+        for effect in mine:
+            _show_effect(effect, "  ")
+    numbers = ", ".join(f"{verdict}: {count}" for verdict, count in found["decisions"].items())
+    kinds = Counter(effect["kind"] for effect in found["effects"])
+    by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    out.print(
+        f"{len(found['effects'])} effects{f' ({by_kind})' if by_kind else ''}; {numbers}; {found['requests']} requests",
+        markup=False,
+    )
+    for reason, count in found["held"].items():
+        out.print(f"{count} targets not decided: {reason}", markup=False)
+
+
+_SORTS = {
+    "newly_tagged": "newly tagged",
+    "untagged": "no longer tagged",
+    "newly_launched": "newly launched",
+    "other": "others",
+}
+
+
+def _show_effect(effect: Json, indent: str = "") -> None:
+    """One line; of a launch, its inputs below, slot by slot."""
+    state = f"  ({effect['state']})" if effect["state"] != EffectState.PLANNED else ""
+    out.print(Text(f"{indent}{effect['summary']}{state}", style=_style(effect)))
+    for slot, reference in (effect["params"].get("inputs") or {}).items():
+        if isinstance(reference, dict):
+            out.print(Text(f"{indent}    {slot} = {reference.get('name')}", style="dim"))
+
+
+def _style(effect: Json) -> str:
     return "green" if effect["summary"].startswith("+") else "red" if effect["summary"].startswith("-") else ""
 
 

@@ -31,7 +31,7 @@ from flyball.ledger.deciding import (
 from flyball.ledger.looking import Look, forget_looks, owe_all, owe_everywhere
 from flyball.ledger.rulings import NONE as UNSAID
 from flyball.ledger.rulings import Ruling, RulingKey, load_rulings
-from flyball.ledger.straying import cells_on_record, not_listed, owe_strays
+from flyball.ledger.straying import cells_on_record, is_stray, not_listed, owe_known, owe_strays
 from flyball.model.decision import Because, Decision, Verdict
 from flyball.model.levels import HIERARCHY, Level, above
 from flyball.model.node import Document, NodeKey, Target
@@ -135,6 +135,7 @@ class Dispatcher:
         self.rules: dict[str, Rule] = {}
         self.records: dict[str, RuleRecord] = {}
         self.tally = Tally()
+        self.edited: set[str] = set()  # rules whose version was another one when they were loaded, since the start
         self._fresh: set[str] = set()
         self._peers = PeerBook(store)
 
@@ -145,6 +146,8 @@ class Dispatcher:
         seen, retired = await self._store.write(partial(_see, loaded=dict(self.rules), now=now))
         self.rules |= {rule.id: rule for rule in retired}
         self.records = {rule: record for rule, (record, _) in seen.items()}
+        known = {rule for rule, (record, new) in seen.items() if new and record.first_seen != now}
+        self.edited |= {*known, *(rule.id for rule in retired)}
         self._fresh |= {rule for rule, record in self.records.items() if record.first_seen == now}
         return {rule for rule, (_, new) in seen.items() if new and not self.rules[rule].retired}
 
@@ -169,9 +172,14 @@ class Dispatcher:
         now, since = self._clock.now(), bound_of(rule, self.first_seen)
         if rule.each is Level.MATRIX:
             return await self._store.write(partial(owe_cells, rule=rule, now=now))
-        return await self._store.write(
-            lambda connection: owe_everywhere(connection, rule.id, rule.site, rule.each, now=now, since=since)
-        )
+
+        def work(connection: Any) -> int:
+            number = owe_everywhere(connection, rule.id, rule.site, rule.each, now=now, since=since)
+            if since is not None:
+                owe_known(connection, rule, now=now)  # older, and its business all the same
+            return number
+
+        return await self._store.write(work)
 
     def able(self) -> list[str]:
         """Rules that may decide: neither paused by a person nor by their file."""
@@ -225,18 +233,19 @@ class Dispatcher:
 
     def _decide(self, item: Due, document: Document | None, now: datetime, said: Ruling) -> Decided:
         rule = self.rules[item.rule]
-        if rule.retired or item.key.site != rule.site:  # the looks are at what it claimed once
-            return Decided(item, not_about(rule, item.key, document), document, rule.mode)
+        return Decided(item, self.decision_on(rule, item.key, document, now, said), document, rule.mode)
+
+    def decision_on(
+        self, rule: Rule, key: NodeKey, document: Document | None, now: datetime, said: Ruling = UNSAID
+    ) -> Decision:
+        """The decision on a target: one that the rule is about, that it once claimed, or that is not in the mirror."""
+        if is_stray(rule, key):
+            return not_about(rule, key, document)
         if document is None:
-            decision = Decision(
-                rule.id,
-                rule.version,
-                Target(item.key.site, item.key.level, item.key.id),
-                Verdict.UNKNOWN,
-                (Because("target", "unknown", {}, "the site has not shown it yet"),),
-            )
-            return Decided(item, decision, None, rule.mode)
-        return Decided(item, self.judge(rule, document, now, said), document, rule.mode)
+            because = Because("target", "unknown", {}, "the site has not shown it yet")
+            target = Target(key.site, key.level, key.id)
+            return Decision(rule.id, rule.version, target, Verdict.UNKNOWN, (because,))
+        return self.judge(rule, document, now, said)
 
     async def renew_peers(self, able: Sequence[str] | None = None) -> None:
         """Freeze the day's peer statistics of the sites that were read to the end, for the rules that use them."""

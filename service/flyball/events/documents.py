@@ -9,8 +9,10 @@ from sqlalchemy import Connection
 
 from flyball.events.routing import sideways
 from flyball.ledger.mirror import ancestor_keys, find, subtree
+from flyball.ledger.searching import load_hits
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
 from flyball.model.node import Document, Node, NodeKey, Presence, Target
+from flyball.model.search import Hits, Search
 from flyball.rules.cells import cell_document
 from flyball.rules.rule import Rule
 from flyball.rules.selection import LISTS
@@ -37,10 +39,23 @@ def _load(connection: Connection, pairs: Sequence[tuple[Rule, NodeKey]]) -> list
     lines = {key: ancestor_keys(node) for key, node in nodes.items()}
     known = find(connection, {above for line in lines.values() for above in line})
     below = _subtrees(connection, pairs, nodes, across)
+    hits = _hits(connection, {rule.id: rule for rule, _ in pairs}.values())
     return [
-        None if key not in nodes else _assemble(rule, nodes[key], lines[key], known, below, across[rule.id])
+        None if key not in nodes else _assemble(rule, nodes[key], lines[key], known, below, across[rule.id], hits)
         for rule, key in pairs
     ]
+
+
+def _hits(connection: Connection, rules: Iterable[Rule]) -> dict[str, dict[Search, Hits]]:
+    """Site → what is on record of the searches of some rules."""
+    wanted: dict[str, set[Search]] = {}
+    for rule in rules:
+        if rule.searches:
+            wanted.setdefault(rule.site, set()).update(rule.searches)
+    return {
+        site: {search: asked.hits for search, asked in load_hits(connection, site, searches).items()}
+        for site, searches in wanted.items()
+    }
 
 
 def _subtrees(
@@ -73,6 +88,7 @@ def _assemble(
     known: Mapping[NodeKey, Node],
     below: Mapping[NodeKey, list[Node]],
     across: Level | None,
+    hits: Mapping[str, Mapping[Search, Hits]],
 ) -> Document:
     """The document of one node.
 
@@ -83,6 +99,7 @@ def _assemble(
         known: the ancestors that the mirror has.
         below: what lies below containers, where it is needed.
         across: the ancestor whose children the rule reads.
+        hits: site → those of the searches.
     """
     ancestors = {key.level: known[key] for key in line if key in known}
     members = below.get(node.key, []) if rule.below else []
@@ -99,7 +116,8 @@ def _assemble(
         )
     reason = _lacking(line, ancestors, members)
     target = Target(node.key.site, node.level, node.id, path_of(node, ancestors))
-    return Document(target, names, node, ancestors, present, complete=not reason, reason=reason)
+    found = hits.get(node.key.site, {}) if rule.searches else {}
+    return Document(target, names, node, ancestors, present, complete=not reason, reason=reason, hits=found)
 
 
 def _lacking(line: Sequence[NodeKey], ancestors: Mapping[Level, Node], members: Sequence[Node]) -> str:

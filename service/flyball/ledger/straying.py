@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
 from flyball.ledger.looking import Look, owe_all
-from flyball.ledger.tables import claims, decisions, rules
+from flyball.ledger.tables import claims, decisions, rules, rulings
 from flyball.model.levels import Level
+from flyball.model.node import NodeKey
 from flyball.rules.matrix import family_of
 from flyball.rules.rule import Rule
 
@@ -37,17 +37,34 @@ def owe_strays(connection: Connection, edited: Iterable[Rule], *, now: datetime)
     rules_ = {rule.id: rule for rule in edited}
     if not rules_:
         return 0
-    query = select(claims.c.rule, claims.c.site, claims.c.level, claims.c.target).distinct()
-    rows = connection.execute(query.where(claims.c.rule.in_(list(rules_))))
-    found = [(row.rule, row.site, Level(row.level), row.target) for row in rows if is_stray(rules_[row.rule], row)]
-    return owe_all(
-        connection, ((Look(rule, site, level, target, level), None) for rule, site, level, target in found), now=now
-    )
+    strays = [(rule, key) for rule in rules_.values() for key in claimed(connection, rule) if is_stray(rule, key)]
+    looks = [(Look(rule.id, key.site, key.level, key.id, key.level), None) for rule, key in strays]
+    return owe_all(connection, looks, now=now)
 
 
-def is_stray(rule: Rule, claim: Any) -> bool:
+def is_stray(rule: Rule, key: NodeKey) -> bool:
     """Whether a rule looks no more where it once claimed something."""
-    return rule.retired or (claim.site, claim.level) != (rule.site, str(rule.each))
+    return rule.retired or (key.site, key.level) != (rule.site, rule.each)
+
+
+def claimed(connection: Connection, rule: Rule) -> list[NodeKey]:
+    """The targets for which a rule wants something to be so; of a rule on cells also those that it has decided on."""
+    query = select(claims.c.site, claims.c.level, claims.c.target).where(claims.c.rule == rule.id).distinct()
+    found = [NodeKey(row.site, Level(row.level), row.target) for row in connection.execute(query)]
+    if rule.each is Level.MATRIX:
+        found += [NodeKey(rule.site, rule.each, ident) for ident in cells_on_record(connection, rule.id, rule.site)]
+    return list(dict.fromkeys(found))
+
+
+def owe_known(connection: Connection, rule: Rule, *, now: datetime) -> int:
+    """Owe a look at all that a rule claims, and at what a person made its business, however old it is."""
+    keys = set(claimed(connection, rule))
+    adopted = select(rulings.c.target).where(
+        rulings.c.rule == rule.id, rulings.c.site == rule.site, rulings.c.adopted.is_(True)
+    )
+    keys |= {NodeKey(rule.site, rule.each, row.target) for row in connection.execute(adopted)}
+    looks = [(Look(rule.id, key.site, key.level, key.id, key.level), None) for key in sorted(keys)]
+    return owe_all(connection, looks, now=now)
 
 
 def cells_on_record(connection: Connection, rule: str, site: str) -> set[str]:

@@ -144,7 +144,8 @@ rules:
         order: [session.timestamp, acquisition.timestamp]
         max: 5
       rest: {acquisitions: "glob(acquisition.label, 'task-rest*')"}
-    if: len(t1) >= 1 and len(rest) >= 2
+      adult: {search: "session.age >= 567648000 AND file.type = nifti", returns: session}    # of the site's search
+    if: len(t1) >= 1 and len(rest) >= 2 and len(adult) >= 1
     do:
       - launch: {gear: freesurfer-recon-all, on: subject, inputs: {anatomical: "t1[0]", "t1w_anatomical_{n}": "t1[1:]"}}
 """,
@@ -348,5 +349,5 @@ rules:
 }
 """Effect kind → what it does, and an example with all of its parameters."""
 
-NOT_YET: Final = frozenset({"SelectForm.search", "SelectForm.returns", "TriggerForm.analysis"})
+NOT_YET: Final = frozenset({"TriggerForm.analysis"})
 """Keys that the language has and this version refuses; they have no example, and a test sees that they are refused."""

@@ -12,6 +12,7 @@ from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.levels import Level
 from flyball.model.node import Document
 from flyball.model.place import Place
+from flyball.model.search import Search
 from flyball.rules.expression import Context, Expression
 from flyball.rules.matrix import Cell
 from flyball.rules.scope import Scope
@@ -43,6 +44,7 @@ class Selection:
         condition: evaluated with each candidate's own ancestors in place.
         order: sort keys, ascending, unknowns last; without any: by creation, then id.
         most: cap, None for no cap.
+        search: only hits of this search; their condition is `true`.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Selection:
     condition: Expression
     order: tuple[Expression, ...] = ()
     most: int | None = None
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,11 @@ class Rule:
     def written_as(self) -> str:
         """The id that the rule has in its file."""
         return self.parent or self.id
+
+    @property
+    def searches(self) -> frozenset[Search]:
+        """What the site's search is asked for it."""
+        return frozenset(one.search for one in self.select if one.search is not None)
 
     def looks_at(self, level: Level, attribute: str) -> bool:
         """Whether some expression reads `level.attribute…` (or the whole of `level`)."""

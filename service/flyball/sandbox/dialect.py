@@ -67,6 +67,11 @@ class Dialect:
     """`/bulk/add/tags` and PATCH on tags exist."""
     project_jobs: bool = True
     """`/projects/{id}/jobs` exists for members."""
+    or_first: bool = True
+    """In structured queries OR binds tighter than AND, as the manual says; otherwise AND does, as the
+    parser of 2019 had it. Parentheses make them agree."""
+    all_data_admin_only: bool = False
+    """A search with `all_data` answers 403 to everyone but site admins."""
     page_limit: int | None = None
     """At most this many rows a page, whatever `limit` says; None: as many as asked for."""
 
@@ -98,6 +103,7 @@ LIVE19 = Dialect(
     empty_fields=False,
     role_permissions=False,
     bulk_tags=False,
+    all_data_admin_only=True,
 )
 DIALECTS = {"v23": V23, "live19": LIVE19}
 

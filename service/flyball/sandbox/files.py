@@ -164,6 +164,7 @@ def modify_file(site: Site, level: str, doc: Doc, file: Doc, body: Doc) -> None:
     if "modality" in body and body["modality"] != file["modality"]:
         file["classification"] = {}
     file.update(body)
+    site.files.changed(file)
     site.touch(level, doc)
 
 

@@ -6,7 +6,7 @@ single values are replaced. The packaged `lab` explains every key in its comment
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -43,6 +43,7 @@ class Scenario:
     launches: list[Map] = field(default_factory=list)
     growth: Map = field(default_factory=dict)
     scale: Map = field(default_factory=dict)
+    search: Map = field(default_factory=dict)
     faults: list[Map] = field(default_factory=list)
     neuroscout: Map = field(default_factory=dict)
 
@@ -66,6 +67,7 @@ class Scenario:
             scenario.speech()
             scenario.pace()
             scenario.scout(_SOME_TIME)
+            scenario.search_lag()
         except (TypeError, ValueError) as error:
             raise ScenarioError(str(error)) from error
         return scenario
@@ -90,6 +92,18 @@ class Scenario:
     def speech(self) -> Dialect:
         """How the site speaks."""
         return dialect(self.dialect, **self.switches)
+
+    def search_lag(self) -> timedelta:
+        """How far the search index is behind.
+
+        Raises:
+            ValueError: an unknown key or a lag below zero.
+        """
+        unknown = set(self.search) - {"lag_s"}
+        lag = float(self.search.get("lag_s", 0))
+        if unknown or lag < 0:
+            raise ValueError(f"search takes lag_s (seconds, zero or more), not {self.search}")
+        return timedelta(seconds=lag)
 
     def pace(self) -> Pace:
         """How its jobs go on."""

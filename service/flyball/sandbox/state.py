@@ -13,6 +13,7 @@ from typing import Any
 from flyball.sandbox.dialect import V23, Dialect
 from flyball.sandbox.errors import absent, invalid, not_found
 from flyball.sandbox.ids import IdMaker, Oid, is_oid, stamp
+from flyball.sandbox.search.index import SearchIndex
 from flyball.sandbox.tables import Anchor, Doc, Table
 
 PLURALS = {
@@ -82,6 +83,8 @@ class Site:
         """Download ticket to its user and the address it is good for."""
         self.options: Doc = {}
         """The scenario's settings for jobs and growth."""
+        self.search = SearchIndex(self)
+        """What the structured search knows."""
         self._agenda: list[tuple[datetime, int, Callable[[Site], None]]] = []
         self._planned = 0
 

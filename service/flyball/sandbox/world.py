@@ -45,6 +45,7 @@ def build(scenario: Scenario, now: datetime) -> Site:
         site.catch_up(moment)
         act()
     site.catch_up(now)
+    site.search.fall_behind(scenario.search_lag())
     plan_growth(site, scenario.growth)
     return site
 

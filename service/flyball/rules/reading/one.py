@@ -13,6 +13,7 @@ from flyball.configfile.suggest import instead
 from flyball.configfile.tree import Map, Path, Written
 from flyball.model.levels import HIERARCHY, Level, above, below
 from flyball.model.place import Place, Problem
+from flyball.model.search import Search
 from flyball.rules.catalog import FLYWHEEL, sites_of
 from flyball.rules.cells import NOWHERE
 from flyball.rules.defaults import with_defaults
@@ -337,9 +338,13 @@ class RuleReader:
     def _selection(self, name: str, form: SelectForm, each: Level, names: frozenset[str]) -> Selection | None:
         word, text = ("files", form.files) if form.files is not None else ("acquisitions", form.acquisitions)
         level = Level.FILE if word == "files" else Level.ACQUISITION
+        search: Search | None = None
+        if form.search is not None:
+            word, text, level = "returns", "true", Level(str(form.returns))
+            search = Search(form.search.strip(), level)
         path = (*self._base, "select", name)
         if level not in below(each):
-            message = f"{a(each)} has no {word} below it; `select` is for rules on levels above"
+            message = f"{a(each)} has no {level}s below it; `select` is for rules on levels above"
             self._wrong(message, "select", name, word)
             return None
         here = names | names_below(each, level)
@@ -349,7 +354,7 @@ class RuleReader:
         ]
         if condition is None or None in order:
             return None
-        return Selection(name, level, condition, tuple(key for key in order if key is not None), form.max)
+        return Selection(name, level, condition, tuple(key for key in order if key is not None), form.max, search)
 
     def _expected(self, form: RuleForm, each: Level) -> tuple[Expected, ...] | None:
         if form.expect is None:

@@ -3,7 +3,7 @@
 import zlib
 
 from flyball.sandbox.access import User, authenticate
-from flyball.sandbox.api import containers, files, listing, site, work
+from flyball.sandbox.api import containers, files, listing, search, site, work
 from flyball.sandbox.api.call import Addresses, Call, Reply, Request
 from flyball.sandbox.errors import Refusal
 from flyball.sandbox.state import Site
@@ -14,7 +14,7 @@ _NOBODY = User("", admin=False)
 
 def _all_addresses() -> Addresses:
     addresses = Addresses()
-    for module in (containers, listing, files, work, site):
+    for module in (containers, listing, files, work, site, search):
         module.routes(addresses)
     return addresses
 
