@@ -29,7 +29,6 @@ from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
-from flyball.ledger.scouting import unended_scouting
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
@@ -39,7 +38,8 @@ from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
 from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
-from flyball.scouts import ScoutParts, connect_scout
+from flyball.scouting import Scouts
+from flyball.scouts import ScoutParts
 from flyball.seeking import seek
 from flyball.settings import NeuroscoutSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
@@ -95,8 +95,6 @@ class Daemon:
         self.supervisor = Supervisor()
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}
-        self.scouts: dict[str, ScoutParts] = {}
-        self.scout_watches: dict[str, ScoutWatch] = {}
         self.opened = False
         self.observers: list[Callable[[Effect, Report, float], None]] = []
         self._only_look = only_look
@@ -125,9 +123,11 @@ class Daemon:
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
+        self.scouts = Scouts(self.store, self.clock, self._saw_request)
         for name, settings in self.settings.sites.items():
             if isinstance(settings, NeuroscoutSite):
-                await self._open_scout(name, settings)
+                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
+                self._stack.push_async_callback(scout.client.close)
                 continue
             parts = connect(name, settings, self._saw_request)
             self._stack.push_async_callback(parts.client.close)
@@ -147,7 +147,7 @@ class Daemon:
             mask=self.secrets.mask,
         )
         self.book.equip(self.crew)
-        self._use_rules()
+        self.scouts.use(self.rules.rules)
         self.doubts = Doubts(self.watches)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
@@ -165,46 +165,32 @@ class Daemon:
         await self.dispatcher.look_everywhere(taken.changed | startup)
         self.opened = True
 
-    async def _open_scout(self, name: str, settings: NeuroscoutSite) -> None:
-        """A Neuroscout server. Without an account there is nothing of one's own to watch."""
-        parts = connect_scout(name, settings, self.clock, self._saw_request)
-        self._stack.push_async_callback(parts.client.close)
-        self.scouts[name] = parts
-        if settings.has_account:
-            self.scout_watches[name] = parts.watch(self.store, self.clock, self.book.route, self._decide.ring)
-
     def _all_parts(self) -> list[SiteParts | ScoutParts]:
-        return [*self.sites.values(), *self.scouts.values()]
+        return [*self.sites.values(), *self.scouts.parts.values()]
 
     @property
     def all_sites(self) -> dict[str, SiteParts | ScoutParts]:
         """Every site that is watched, of either kind."""
-        watched = {name: parts for name, parts in self.scouts.items() if name in self.scout_watches}
-        return {**self.sites, **watched}
+        return {**self.sites, **self.scouts.watched}
 
     @property
     def all_watches(self) -> dict[str, Watch | ScoutWatch]:
         """The watches over them."""
-        return {**self.watches, **self.scout_watches}
+        return {**self.watches, **self.scouts.watches}
 
     def _all_hands(self) -> dict[str, Hands]:
         """What effects may use on each site, and those of rules that need no site."""
         shared: dict[str, Any] = {
-            "scouts": {name: parts.scout for name, parts in self.scouts.items()},
+            "scouts": self.scouts.lent,
             "folders": LabFolders(self.settings.config_dir, self.settings.data_dir),
         }
         now = self.clock.now()
         found = {NOWHERE: Hands(NO_SITE, self.channels, self._secret, now, NO_WAIT, **shared)}
-        for name, scout in self.scouts.items():
+        for name, scout in self.scouts.parts.items():
             found[name] = Hands(NO_SITE, self.channels, self._secret, now, scout.unclear_wait, **shared)
         for name, site in self.sites.items():
             found[name] = replace(site.hands(self.channels, self._secret, self.clock), **shared)
         return found
-
-    def _use_rules(self) -> None:
-        """Tell the watches over Neuroscout accounts which rules there are."""
-        for watch in self.scout_watches.values():
-            watch.use(self.rules.rules)
 
     async def _ledger(self) -> Path:
         """The ledger's file, or that of a copy."""
@@ -244,14 +230,14 @@ class Daemon:
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""
         taken = await self.book.reload(self.watches, self.crew)
-        self._use_rules()
+        self.scouts.use(self.rules.rules)
         self.ring()
         return taken
 
     # --- what the rooms call back
 
     def _ready(self, site: str, levels: set[Level]) -> bool:
-        scout = self.scout_watches.get(site)
+        scout = self.scouts.watches.get(site)
         if scout is not None:
             return scout.ready
         watch = self.watches.get(site)
@@ -357,9 +343,7 @@ class Daemon:
         for name, watch in self.watches.items():
             found[f"watch {name}"] = watch.run
             found[f"sweep {name}"] = watch.run_sweeps
-        for name, scout in self.scout_watches.items():
-            found[f"watch {name}"] = scout.run
-        return found
+        return found | self.scouts.services()
 
     async def run(self) -> None:
         """Run until a signal or `supervisor.stop()`."""
@@ -372,8 +356,7 @@ class Daemon:
         fine = True
         for watch in self.watches.values():
             fine = await watch.once() and fine
-        for scout in self.scout_watches.values():
-            fine = await scout.once() and fine
+        fine = await self.scouts.look() and fine
         await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
         return fine
 
@@ -382,9 +365,7 @@ class Daemon:
         fine = await self.look()
         for watch in self.watches.values():
             await watch.sweep_if_due()
-        for scout in self.scout_watches.values():
-            if scout.ready:
-                await scout.sweep_if_due()
+        await self.scouts.sweep()
         await self.serve_schedules()
         await self.hooks.step()
         async with asyncio.TaskGroup() as tasks:
@@ -394,30 +375,18 @@ class Daemon:
                 if self.crew.under_way or await self._due_soon() or await self.doubts.step():
                     await self._act.wait(0.1)
                     continue
-                if await self._scouting() or await self._news_of_scouts():
+                if await self.scouts.awaited() or (self._has_scouted() and await self.scouts.news()):
                     await self._act.wait(0.1)
                     continue
                 break
         return fine
 
-    async def _scouting(self) -> bool:
-        """Whether something is awaited from a Neuroscout server; each effect gives up by itself after its `wait`."""
-        return await self.store.read(unended_scouting) > 0
-
-    async def _news_of_scouts(self) -> bool:
-        """What became of analyses since the last look; whether there were news, which rules may be waiting for."""
-        if not any(kind.startswith("neuroscout.") for kind, _ in self.crew.tally.ended):
-            return False
-        changes = 0
-        for scout in self.scout_watches.values():
-            before = scout.weather.changes
-            await scout.once()
-            changes += scout.weather.changes - before
-        return changes > 0
+    def _has_scouted(self) -> bool:
+        return any(kind.startswith("neuroscout.") for kind, _ in self.crew.tally.ended)
 
     async def jobs_running(self) -> bool:
         """Whether a job that was launched here has not ended on its site, or an analysis has not been compiled."""
-        return await self.store.read(unended_jobs) > 0 or await self._scouting()
+        return await self.store.read(unended_jobs) > 0 or await self.scouts.awaited()
 
     async def _due_soon(self) -> bool:
         """Whether something is due, or a retry or a look at an unclear outcome is due so soon that it is waited for.

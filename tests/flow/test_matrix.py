@@ -26,7 +26,7 @@ from flyball.triggers.webhook import signature
 from support.lab import write_lab, writes
 
 Json = dict[str, Any]
-SCOUT = {"scout": {"kind": "neuroscout", "url": "http://127.0.0.1:9/api", "email": "a@b.org", "password": "x"}}
+SCOUT = {"scout": {"kind": "neuroscout", "url": "http://127.0.0.1:9/api"}}
 CELLS = """
 rules:
   - id: models

@@ -204,7 +204,7 @@ async def test_what_people_changed_is_shown_and_not_written_over(box: Sandbox, t
         (row,) = made(box)
         row.predictors = row.predictors[:1]
         await daemon.run_until_idle()
-        watch = daemon.scout_watches["scout"]
+        watch = daemon.scouts.watches["scout"]
         watch.use(daemon.rules.rules)
         watch._swept = None
         await watch.sweep_if_due()
@@ -255,7 +255,7 @@ async def test_a_password_that_is_refused_is_told_and_loses_nothing(box: Sandbox
     config = write_scout_lab(tmp_path, box, MATRIX, password="wrong")
     async with opened(config) as daemon:
         assert not await daemon.run_until_idle()
-        assert "does not accept `email` and `password`" in str(daemon.scout_watches["scout"].weather.error)
+        assert "does not accept `email` and `password`" in str(daemon.scouts.watches["scout"].weather.error)
         assert {effect["state"] for effect in await effects(daemon)} == {"planned"}
     assert box.scout_requests.total == 1
     async with opened(write_scout_lab(tmp_path, box, MATRIX)) as daemon:

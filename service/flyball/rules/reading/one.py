@@ -14,12 +14,13 @@ from flyball.configfile.tree import Map, Path, Written
 from flyball.model.levels import HIERARCHY, Level, above, below
 from flyball.model.place import Place, Problem
 from flyball.model.search import Search
-from flyball.rules.catalog import FLYWHEEL, sites_of
+from flyball.rules.catalog import sites_of
 from flyball.rules.cells import NOWHERE
 from flyball.rules.defaults import with_defaults
 from flyball.rules.keys import fingerprint
 from flyball.rules.matrix import Cell, cell_rule_id
 from flyball.rules.profiles import Cut
+from flyball.rules.reading import scouting
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.doing import Doing
 from flyball.rules.reading.matrix import read_matrix
@@ -94,7 +95,7 @@ class RuleReader:
         except ValidationError as error:
             self.problems += problems_of(error, self._written, RuleForm, self._base)
             return []
-        self._unavailable(form)
+        scouting.check(form, self._around.site_kinds, doing.kinds, self._wrong)
         if self.problems:
             return []
         each = Level(form.each)
@@ -186,37 +187,6 @@ class RuleReader:
     def _wrong(self, message: str, *path: str | int, key: bool = False) -> None:
         self.problems.append(Problem(self.place(*path, key=key), message))
 
-    def _unavailable(self, form: RuleForm) -> None:
-        """What the language has and this version has not."""
-        for index, trigger in enumerate(form.trigger):
-            if isinstance(trigger, str):
-                continue
-            if trigger.analysis is not None and not self._on_neuroscout(form):
-                message = (
-                    "the trigger `analysis` is for rules on each analysis of a Neuroscout site; name it with `site`"
-                )
-                self._wrong(message, "trigger", index)
-            if trigger.job is not None and self._on_neuroscout(form):
-                self._wrong("a Neuroscout server has no gear jobs", "trigger", index)
-
-    def _on_neuroscout(self, form: RuleForm) -> bool:
-        """Whether the rule is about the analyses of a Neuroscout server."""
-        return Level(form.each) is Level.ANALYSIS and self._around.site_kinds.get(form.site or "") == "neuroscout"
-
-    def _check_on_neuroscout(self, form: RuleForm, doing: Doing) -> None:
-        """What makes no sense for an analysis on a Neuroscout server."""
-        for name in type(form.scope).model_fields:
-            if getattr(form.scope, name):
-                self._wrong(f"an analysis on Neuroscout has no {name}; say which in `if`", "scope", name)
-        if form.settle:
-            self._wrong("an analysis on Neuroscout has nothing below it that could be quiet", "settle")
-        for kind in doing.kinds:
-            needs = sites_of(kind)
-            if needs == FLYWHEEL:
-                self._wrong(f"`{kind.name}` is for Flywheel sites; this rule is about analyses on Neuroscout", "do")
-            elif needs:
-                self._wrong(f"`{kind.name}` on each analysis would make one for each that it makes, without end", "do")
-
     def _site(self, form: RuleForm, each: Level, doing: Doing) -> str | None:
         """The site's name: the one given, or the only one of the kind that `each` needs."""
         if each is Level.MATRIX:
@@ -225,9 +195,7 @@ class RuleReader:
         if form.site is not None:
             if form.site not in kinds:
                 self._wrong(f"there is no site `{form.site}` in the settings; {instead(form.site, kinds)}", "site")
-            elif self._on_neuroscout(form):
-                self._check_on_neuroscout(form, doing)
-            elif kinds[form.site] != "flywheel":
+            elif kinds[form.site] != "flywheel" and not scouting.is_about_analyses(form, kinds):
                 self._wrong(f"the site `{form.site}` is a {kinds[form.site]} server and has no {each}", "site")
             return form.site
         fitting = sorted(name for name, kind in kinds.items() if kind == "flywheel")
