@@ -180,6 +180,8 @@ async def _summary(daemon: Daemon, show: Show) -> int:
         "alerts": done["alert"],
         "launches": done["launch"],
         "notes": done["note"],
+        "analyses": done["neuroscout.analysis"],
+        "collections": done["neuroscout.predictors"],
         "failed": len(failed),
         "decisions": {name: rule.decisions for name, rule in sorted(counts.rules.items())},
         "jobs": dict(Counter(str((row["outcome"] or {}).get("job_state")) for row in rows if row["kind"] == "launch")),
@@ -194,6 +196,7 @@ async def _summary(daemon: Daemon, show: Show) -> int:
         show.say(f"  alerts                   {summary['alerts']}")
         show.say(f"  launches                 {summary['launches']}  (jobs: {_jobs(summary['jobs'])})")
         show.say(f"  notes                    {summary['notes']}")
+        show.say(f"  Neuroscout analyses      {summary['analyses']}  (predictors uploaded: {summary['collections']})")
         for name, decisions in summary["decisions"].items():
             show.say(f"  {name:<24} yes {decisions['yes']}, no {decisions['no']}, unknown {decisions['unknown']}")
         for row in failed:

@@ -326,8 +326,7 @@ rules:
 """,
     ),
     "neuroscout.analysis": (
-        "Makes an analysis on a Neuroscout server by names, keeps it equal to the rule while it can be edited, compiles "
-        "it and waits for the end.",
+        "Makes an analysis on a Neuroscout server by names, and compiles it; edited while it can be, else made anew.",
         """
 rules:
   - id: single-predictor-models
