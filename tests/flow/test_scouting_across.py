@@ -61,6 +61,12 @@ async def test_events_of_a_gear_become_predictors_and_a_compiled_analysis(box: S
     async with opened(config) as daemon:
         assert await daemon.run_until_idle()
     assert (len(box.scout.collections), len(made(box))) == (1, 1)
+    left_by_a_gear(box, EVENTS.replace(b"60", b"61"))
+    async with opened(config) as daemon:
+        assert await daemon.run_until_idle()
+    assert (len(box.scout.collections), len(made(box))) == (2, 2)
+    own = [ident for ident, predictor in box.scout.predictors.items() if predictor.owner is not None]
+    assert [max(own) in row.predictors for row in made(box)].count(True) == 1
 
 
 @pytest.mark.parametrize(

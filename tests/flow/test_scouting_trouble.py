@@ -329,6 +329,40 @@ async def test_rules_on_analyses_hear_of_their_end(box: Sandbox, tmp_path: Path)
     assert {event["target"]["path"] for event in mine} >= {"a"}
 
 
+async def test_rules_on_analyses_may_read_all_of_them(box: Sandbox, tmp_path: Path) -> None:
+    """What lists do not show is read before anything is decided: here the number of predictors."""
+    watching = """
+  - id: tell
+    site: scout
+    trigger: [{analysis: [PASSED]}]
+    each: analysis
+    if: len(analysis.predictors) == 2
+    do:
+      - alert: {channel: log, title: "{{ analysis.name }} of {{ analysis.runs | length }} runs"}
+"""
+    async with opened(write_scout_lab(tmp_path, box, one("rmse, speech") + watching)) as daemon:
+        await daemon.run_until_idle()
+        told = await effects(daemon, kind="alert")
+    assert [effect["params"]["title"] for effect in told] == ["a of 24 runs"]
+
+
+async def test_the_compile_queue_is_bounded_and_few_requests_are_needed(box: Sandbox, tmp_path: Path) -> None:
+    """Forty analyses, three at a time: never more are compiling, and each takes six requests at the most."""
+    box.scout.habits.compile_s = (0.02, 0.05)
+    films = ", ".join(f"f{number}" for number in range(40))
+    config = write_scout_lab(tmp_path, box, one(films=f"[{films}]"), limits={"compiling": 3, "per_second": 0})
+    peak = 0
+    async with opened(config) as daemon, asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(daemon.run_until_idle())
+        while not running.done():
+            peak = max(peak, sum(row.status == "PENDING" for row in box.scout.analyses.values()))
+            await asyncio.sleep(0.005)
+    assert {row.status for row in made(box)} == {"PASSED"}
+    assert len(made(box)) == 40
+    assert 1 <= peak <= 3
+    assert box.scout_requests.total <= 6 * 40
+
+
 async def test_without_an_account_the_rules_wait_and_the_lab_runs(box: Sandbox, tmp_path: Path) -> None:
     """Rules on a site without an account are paused with a note; nothing is asked of the server."""
     config = write_scout_lab(tmp_path, box, MATRIX, email=None, password=None)

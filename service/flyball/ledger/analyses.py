@@ -101,6 +101,11 @@ def _data_time(node: Node, before: Node | None, *, first: bool, now: datetime) -
     return stamp_of(node.doc) if first else now
 
 
+def docs_of(connection: Connection, site: str) -> dict[str, Json]:
+    """What is known of the analyses that are there; hash id → document."""
+    return {node.id: node.doc for node in everything(connection, site, Level.ANALYSIS)}
+
+
 def notice_whole(connection: Connection, site: str, row: Json, *, now: datetime, route: Route) -> Noticed:
     """Take in one analysis that was read singly, with all its fields."""
     node = node_of(site, row)

@@ -7,7 +7,8 @@ changed on the web page is shown, and never overwritten.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ import structlog
 from flyball.clients.neuroscout.board import Board
 from flyball.clients.neuroscout.client import NeuroscoutClient
 from flyball.effects.scout.comparing import prints
-from flyball.ledger.analyses import note_edit, notice_analyses, notice_collections, notice_whole
+from flyball.ledger.analyses import docs_of, note_edit, notice_analyses, notice_collections, notice_whole
 from flyball.ledger.noticing import Route
 from flyball.ledger.scouting import Made, call_back, made_on, note_difference
 from flyball.model.errors import Gone, Refused, SiteError, Transient
@@ -161,11 +162,11 @@ class ScoutWatch:
         listed = await self._board.analyses(now)
         collections = await self._board.collections(now)
         before = {} if not self.weather.polls else dict(self._known)
+        rows = await self._completed(listed.rows)
         self._known = {ident: dict(row) for ident, row in listed.rows.items()}
         self.weather.rows += len(listed.rows) + len(collections.rows)
 
         def work(connection: Any) -> int:
-            rows = list(listed.rows.values())
             noticed = notice_analyses(
                 connection, self.site, rows, begun=listed.begun, now=self._clock.now(), route=self._route
             )
@@ -176,6 +177,23 @@ class ScoutWatch:
         touched = [ident for ident, row in self._known.items() if before and before.get(ident) != row]
         await self._look_closer(touched[:MOST_READ])
         return changes
+
+    async def _completed(self, listed: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows of the list; where rules read more than it shows, what is new or changed is read singly first, so
+        that nothing is decided on half of an analysis.
+        """
+        if not self.whole:
+            return list(listed.values())
+        known = await self._store.read(partial(docs_of, site=self.site))
+        rows: list[dict[str, Any]] = []
+        for ident, row in listed.items():
+            doc = known.get(ident, {})
+            whole = row
+            if "model" not in doc or any(doc.get(name) != value for name, value in row.items()):
+                with suppress(Gone):  # the next list says so
+                    whole = {**row, **await self.client.analysis(ident)}
+            rows.append(whole)
+        return rows
 
     async def sweep_if_due(self) -> None:
         """Compare all that we made with what we sent, when it is time; read all singly where rules need that."""
@@ -189,13 +207,13 @@ class ScoutWatch:
             log.warning("sweep.broken", site=self.site, error=str(error))
 
     async def _look_closer(self, idents: Iterable[str], *, sweep: bool = False) -> None:
-        """Read analyses singly: those that we made, to see what people changed; all, where rules read more than lists
-        show.
+        """Read analyses singly: those that we made, to see what people changed; in a sweep all, where rules read more
+        than lists show.
         """
         made = await self._store.read(partial(made_on, scout=self.site))
         for ident in idents:
             mine = made.get(ident)
-            if mine is None and not self.whole:
+            if mine is None and not (self.whole and sweep):
                 continue
             try:
                 row = await self.client.analysis(ident)
