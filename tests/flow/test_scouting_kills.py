@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from support.lab import write_lab
-from support.process import Program, SandboxProgram, ask, run_once, until
+from support.process import DaemonProgram, Program, SandboxProgram, ask, run_once, until
 from support.scout import CELLS, MATRIX, add_scout, scout_settings
 
 SEED = int(os.environ.get("FLYBALL_TEST_SEED", "20261120"))
@@ -82,3 +82,30 @@ def test_kills_in_the_middle_leave_one_analysis_a_cell(tmp_path: Path) -> None:
         assert posts(box) == again + 1  # the login
         print(f"seed {SEED}: {kills} kills, {len(found)} analyses")
         assert kills >= 1
+
+
+def test_the_daemon_is_killed_while_analyses_compile_and_goes_on(tmp_path: Path) -> None:
+    """`flyball run`, killed in the middle of compiling: the next one finds and follows what is there; the status tells."""
+    habits = {"compile_s": [1.0, 1.5], "lag_s": 0, "workers": 2}
+    with SandboxProgram(tmp_path, {"neuroscout": {"habits": habits}}) as box:
+        config = write_lab(tmp_path, box.key, MATRIX)
+        add_scout(config, scout_settings(box.ready["neuroscout"], box.ready["users"][0], limits={"compiling": 2}))
+        with DaemonProgram(config) as first:
+            until(lambda: any(row["status"] == "PENDING" for row in own(box)), 60, "one compiles")
+            first.kill()
+        with DaemonProgram(config) as second:
+            passed = partial(_all_passed, box)
+            until(passed, 90, "all have passed", every=0.2)
+            status = until(lambda: (said := second.status())["effects"]["done"] == len(CELLS) and said, 30, "all done")
+            assert status["sites"]["scout"]["ok"]
+            assert status["sites"]["scout"]["kind"] == "neuroscout"
+            assert status["sites"]["scout"]["requests"] > 0
+            assert second.ask("/readyz").json()["status"] == "ready"
+            metrics = second.ask("/metrics").text
+            assert 'site="scout"' in metrics
+        assert Counter(row["name"] for row in own(box)) == dict.fromkeys(CELLS, 1)
+
+
+def _all_passed(box: SandboxProgram) -> bool:
+    """Whether every cell has an analysis that passed."""
+    return [row["status"] for row in own(box)] == ["PASSED"] * len(CELLS)
