@@ -12,11 +12,13 @@ what was learnt, and is looked at again with growing pauses; the end of another 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flyball.clients.neuroscout.board import Listed
+from flyball.clients.neuroscout.names import UnknownName
 from flyball.effects.port import Hands
 from flyball.effects.scout.comparing import by_people, differing, prints, told
 from flyball.effects.scout.content import Json, NotYet, content_of
@@ -25,6 +27,7 @@ from flyball.effects.scout.port import Scout
 from flyball.effects.scout.waiting import (
     COMPILING,
     QUEUED,
+    RECENT,
     compile_failed,
     deleted,
     instant,
@@ -42,7 +45,6 @@ from flyball.rules.keys import fingerprint
 LOOKS_NEEDED = 2
 MOST_UNCLEAR = 5  # times in a row that the server broke off; then the request itself is to blame
 FOR_A_PLACE = 60.0  # seconds between looks for a place in the queue; the end of another one calls earlier
-RECENT = timedelta(seconds=1)  # a list that others have just asked for is as good as one's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,9 @@ class Analysing:
         """
         learnt = dict(found.learnt)
         if not learnt.get("sent"):
-            learnt["sent"] = prints(await content_of(effect, scout, hands.now))
+            learnt["sent"] = {}
+            with suppress(UnknownName, NotYet):  # it is there all the same
+                learnt["sent"] = prints(await content_of(effect, scout, hands.now))
         return learnt
 
     @staticmethod
@@ -248,8 +252,9 @@ class Analysing:
         since = effect.params.get("since")
         if not isinstance(since, str) or is_retry_of(effect, "since", since):
             since = hands.now.isoformat()
-        learnt = {**found.learnt, "compiled": hands.now.isoformat(), "since": since}
         status, traceback = await scout.client.compile_analysis(found.ident)
+        # The time after the answer: a list that others asked for before may not show it yet.
+        learnt = {**found.learnt, "compiled": scout.now().isoformat(), "since": since}
         return await self._ended(effect, hands, scout, replace(found, learnt=learnt), status, traceback)
 
     async def _ended(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from flyball.clients.neuroscout.board import Board
@@ -32,6 +33,10 @@ class Scout:
     board: Board
     queue: CompileQueue
     pause: float
+
+    def now(self) -> datetime:
+        """The present, UTC."""
+        return self.client.transport.now()
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from flyball.effects.scout.destination import digest, path_fault
 from flyball.effects.scout.events import MOST_BYTES, Events, check_events, same_columns
 from flyball.effects.scout.port import Scout
 from flyball.effects.scout.waiting import (
+    RECENT,
     UPLOADED,
     instant,
     is_retry_of,
@@ -48,8 +49,9 @@ class Predicting:
             mine = [row for row in listed.rows.values() if row.get("collection_name") == name]
             if mine:
                 return _followed(effect, hands.now, scout, max(mine, key=lambda row: int(row["id"])))
-            if effect.params.get("collection") is not None:
-                raise Permanent(f"the server does not list collection {effect.params['collection']} any more")
+            if effect.params.get("collection") is not None:  # no list of ours shows it: is it gone?
+                row = await scout.client.collection(int(effect.params["collection"]))
+                return _followed(effect, hands.now, scout, row)
             if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
                 message = "the server does not list it yet; it is asked once more before anything is sent"
                 return Report(Outcome.UNKNOWN, error=message, looked=True)
@@ -79,14 +81,17 @@ class Predicting:
             for (title, content), place in zip(contents, places, strict=True)
         ]
         made = await scout.client.upload_collection(name, places[0].dataset_id, files, descriptions)
-        learnt = {"collection": made["id"], "since": hands.now.isoformat(), "notes": _notes(read, places)}
+        learnt = {"collection": made["id"], "since": scout.now().isoformat(), "notes": _notes(read, places)}
         return waiting(UPLOADED, scout.pause, f"collection {made['id']} is being made", learnt)
 
 
 def _since(effect: Effect, now: datetime) -> datetime:
     """A list that others have just asked for does, but not one from before the upload."""
     sent = effect.params.get("since")
-    return now if effect.unclear or not isinstance(sent, str) else max(instant(sent), now)
+    recent = now - RECENT
+    if effect.unclear:
+        return now
+    return max(recent, instant(sent)) if isinstance(sent, str) else recent
 
 
 async def _content(file: Json, hands: Hands) -> tuple[str, bytes]:

@@ -17,6 +17,7 @@ COMPILING: Final = "compiling"
 REPORTING: Final = "reporting"
 UPLOADED: Final = "uploaded"
 
+RECENT: Final = timedelta(seconds=1)  # a list that others have just asked for is as good as one's own
 LONGEST_PAUSE = 60.0  # seconds between looks at what takes long
 LOGIN_PAUSE = 300.0  # seconds until an account that was refused is tried again
 _TRACEBACK = 2000  # characters that are kept
