@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import effects, hooks, memory, polls, qc, reaction, rules
+from bench import effects, hooks, memory, polls, qc, reaction, rules, scout
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
@@ -22,6 +22,7 @@ CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "reaction": (reaction.run, "size: changes"),
     "memory": (memory.run, "size: sessions"),
     "rules": (rules.run, "size: rules"),
+    "scout": (scout.run, "size: analyses"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,7 @@ async def test_what_people_changed_is_shown_and_not_written_over(box: Sandbox, t
         await daemon.run_until_idle()
         watch = daemon.scouts.watches["scout"]
         watch.use(daemon.rules.rules)
-        watch._swept = None
+        watch.sweep_every = timedelta(0)
         await watch.sweep_if_due()
         assert "predictors" in watch.weather.findings[0]
         assert (await effects(daemon))[0]["outcome"]["difference"] == ["predictors"]

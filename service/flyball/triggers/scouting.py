@@ -19,7 +19,7 @@ from flyball.clients.neuroscout.board import Board
 from flyball.clients.neuroscout.client import NeuroscoutClient
 from flyball.effects.scout.comparing import prints
 from flyball.ledger.analyses import docs_of, note_edit, notice_analyses, notice_collections, notice_whole
-from flyball.ledger.noticing import Route
+from flyball.ledger.noticing import Route, load_cursor, save_cursor
 from flyball.ledger.scouting import Made, call_back, made_on, note_difference
 from flyball.model.errors import Gone, Refused, SiteError, Transient
 from flyball.model.levels import Level
@@ -32,6 +32,7 @@ LONGEST_PAUSE = 300.0  # seconds between tries of a server that does not answer
 LISTED = frozenset(
     {"id", "hash_id", "name", "description", "status", "dataset_id", "modified_at", "user", "nv_count"}
 )  # what lists show of an analysis
+SWEPT = "edits"  # the stream under which the time of the last sweep is kept
 MOST_READ = 200  # analyses read singly in one round
 
 
@@ -97,10 +98,7 @@ class ScoutWatch:
 
     def use(self, rules: Iterable[Rule]) -> None:
         """Watch for other rules from now on."""
-        whole = reads_whole(rules, self.site)
-        if whole and not self.whole:
-            self._swept = None  # what was listed so far is read singly
-        self.whole = whole
+        self.whole = reads_whole(rules, self.site)
         self.poll_now()
 
     def poll_now(self) -> None:
@@ -198,6 +196,9 @@ class ScoutWatch:
     async def sweep_if_due(self) -> None:
         """Compare all that we made with what we sent, when it is time; read all singly where rules need that."""
         now = self._clock.now()
+        if self._swept is None:
+            stored = await self._store.read(partial(load_cursor, site=self.site, stream=SWEPT))
+            self._swept = None if stored is None else datetime.fromisoformat(stored["at"])
         if self._swept is not None and now - self._swept < self.sweep_every:
             return
         self._swept = now
@@ -205,6 +206,9 @@ class ScoutWatch:
             await self._look_closer(list(self._known), sweep=True)
         except SiteError as error:
             log.warning("sweep.broken", site=self.site, error=str(error))
+            return
+        value = {"at": now.isoformat()}
+        await self._store.write(partial(save_cursor, site=self.site, stream=SWEPT, value=value, now=now))
 
     async def _look_closer(self, idents: Iterable[str], *, sweep: bool = False) -> None:
         """Read analyses singly: those that we made, to see what people changed; in a sweep all, where rules read more
