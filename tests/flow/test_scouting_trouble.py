@@ -197,6 +197,15 @@ async def test_an_edited_rule_changes_its_draft_and_makes_a_new_one_once_it_is_l
     assert names_of(box) == {"a": 2}
 
 
+async def test_a_rule_that_comes_back_to_an_earlier_text_is_followed(box: Sandbox, tmp_path: Path) -> None:
+    """One draft: rmse, then speech, then rmse again."""
+    for predictor in ("rmse", "speech", "rmse", "speech"):
+        async with opened(write_scout_lab(tmp_path, box, one(predictor, "compile: false"))) as daemon:
+            assert await daemon.run_until_idle()
+        (row,) = made(box)
+        assert row.model["Steps"][0]["Model"]["X"] == [predictor]
+
+
 async def test_what_people_changed_is_shown_and_not_written_over(box: Sandbox, tmp_path: Path) -> None:
     """A person takes a predictor out: it is shown; a new content is written over it only when a person says so."""
     config = write_scout_lab(tmp_path, box, one("rmse, speech", "compile: false"))
@@ -217,9 +226,15 @@ async def test_what_people_changed_is_shown_and_not_written_over(box: Sandbox, t
         assert refused["state"] == "failed"
         assert "was changed on the server" in refused["error"]
         assert len(row.predictors) == 1
+    async with opened(write_scout_lab(tmp_path, box, one("FramewiseDisplacement", "compile: false"))) as daemon:
+        await daemon.run_until_idle()  # a further edit does not forget what people did
+        assert (await effects(daemon))[0]["state"] == "failed"
+    async with opened(write_scout_lab(tmp_path, box, one("brightness", "compile: false"))) as daemon:
+        await daemon.run_until_idle()
         await said(daemon, retry, ident=refused["id"])
         assert await daemon.run_until_idle()
-        assert (await effects(daemon))[0]["state"] == "done"
+        again = next(effect for effect in await effects(daemon) if effect["id"] == refused["id"])
+        assert again["state"] == "done"
     (row,) = made(box)
     assert row.model["Steps"][0]["Model"]["X"] == ["brightness"]
 

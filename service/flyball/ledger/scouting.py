@@ -90,6 +90,8 @@ def after_scout(connection: Connection, effect: Effect, report: Report, state: E
         _call(connection, now)
     if effect.kind == PREDICTORS and state is not EffectState.WAITING:
         _call(connection, now)  # an analysis may have waited for the collection
+    if effect.kind == ANALYSIS and state is EffectState.DONE and not takes_back(effect):
+        _free_earlier(connection, effect)
     if takes_back(effect) and state is EffectState.DONE and "kept" not in report.detail:
         values = {"state": str(EffectState.UNDONE), "single": None, "due": None, "updated": micros(now)}
         connection.execute(
@@ -98,6 +100,20 @@ def after_scout(connection: Connection, effect: Effect, report: Report, state: E
             .where(effects.c.id != int(effect.id))
             .values(**values)
         )
+
+
+def _free_earlier(connection: Connection, effect: Effect) -> None:
+    """Earlier versions of the rule asked for another content; should it come back to one of these, that is to be done
+    again.
+    """
+    ended = (str(EffectState.DONE), str(EffectState.FAILED))
+    connection.execute(
+        update(effects)
+        .where(effects.c.target == effect.target.id, effects.c.rule == effect.rule, effects.c.kind == ANALYSIS)
+        .where(effects.c.site == effect.site, effects.c.slot == effect.slot, effects.c.once_key != effect.once_key)
+        .where(effects.c.state.in_(ended), effects.c.single.is_not(None))
+        .values(single=None)
+    )
 
 
 def _call(connection: Connection, now: datetime) -> None:

@@ -11,7 +11,7 @@ what was learnt, and is looked at again with growing pauses; the end of another 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -91,17 +91,10 @@ class Analysing:
     async def _go(self, effect: Effect, hands: Hands, scout: Scout) -> Report:
         listed = await scout.board.analyses(_since(effect, hands), fresh=bool(effect.unclear))
         found = await self._find(effect, scout, listed)
-        if isinstance(found, Report):
-            return found
-        if found is not None and found.earlier is not None:
-            found = await self._bring_up_to_date(effect, hands, scout, found)
-        elif found is None:
-            if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
-                message = "the server does not list it yet; it is asked once more before anything is sent"
-                return Report(Outcome.UNKNOWN, error=message, looked=True)
-            if not effect.params.get("wanted", True):
-                return Report(Outcome.SUPERSEDED, error="no longer wanted; the server has no trace of it")
+        if found is None:
             found = await self._create(effect, hands, scout)
+        elif isinstance(found, _Found) and found.earlier is not None:
+            found = await self._bring_up_to_date(effect, hands, scout, found)
         if isinstance(found, Report):
             return found
         return await self._advance(effect, hands, scout, found)
@@ -123,25 +116,42 @@ class Analysing:
             return _Found(known, str(row.get("status")), listed.begun, learnt)
         forgotten = frozenset(params.get("forgotten", ()))
         mine = [row for ident, row in sorted(rows.items()) if ident not in forgotten]
-        for row in mine:
-            if effect.once_key in str(row.get("description") or ""):
-                ident = str(row["hash_id"])
-                return _Found(ident, str(row.get("status")), listed.begun, {"analysis": ident})
-        for earlier in params.get("earlier", ()):
-            for row in mine:
-                ident = str(row["hash_id"])
-                if earlier.get("analysis") == ident or earlier["key"] in str(row.get("description") or ""):
-                    return _Found(ident, str(row.get("status")), listed.begun, {"analysis": ident}, earlier)
-        return None
+        carrying = [row for row in mine if effect.once_key in str(row.get("description") or "")]
+        if carrying:  # a person's clone carries the key too, as a draft
+            row = min(carrying, key=lambda row: (row.get("status") == "DRAFT", str(row["hash_id"])))
+            ident = str(row["hash_id"])
+            return _Found(ident, str(row.get("status")), listed.begun, {"analysis": ident})
+        return self._find_earlier(params.get("earlier", ()), {str(row["hash_id"]): row for row in mine}, listed.begun)
+
+    @staticmethod
+    def _find_earlier(
+        earlier: Sequence[Mapping[str, Any]], rows: Mapping[str, Mapping[str, Any]], seen: datetime
+    ) -> _Found | None:
+        """The analysis of an earlier effect of the same rule for the same target: by its id, where that is known, else
+        by its key; with what was sent to it last.
+        """
+        chosen = next((str(one["analysis"]) for one in earlier if one.get("analysis") in rows), None)
+        if chosen is None:
+            known = (one["key"] for one in earlier if not one.get("analysis"))
+            pairs = [(key, ident) for key in known for ident, row in rows.items() if key in str(row.get("description"))]
+            if not pairs:
+                return None
+            chosen = pairs[0][1]
+        sent: Mapping[str, str] = next(
+            (one["sent"] for one in earlier if one.get("analysis") == chosen and one.get("sent")), {}
+        )
+        return _Found(chosen, str(rows[chosen].get("status")), seen, {"analysis": chosen}, {"sent": sent})
 
     # --- made, or brought up to date
 
-    async def _create(self, effect: Effect, hands: Hands, scout: Scout) -> _Found:
-        if effect.unclear >= MOST_UNCLEAR:
-            raise Permanent(
-                f"the server broke off {effect.unclear} times when asked to make this analysis, and has not made it; "
-                "it does so for contents that it cannot take"
-            )
+    async def _create(self, effect: Effect, hands: Hands, scout: Scout) -> _Found | Report:
+        """Make it, once nobody can doubt that it is not there."""
+        if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+            message = "the server does not list it yet; it is asked once more before anything is sent"
+            return Report(Outcome.UNKNOWN, error=message, looked=True)
+        if not effect.params.get("wanted", True):
+            return Report(Outcome.SUPERSEDED, error="no longer wanted; the server has no trace of it")
+        _give_up_on(effect, "to make this analysis, and has not made it")
         content = await content_of(effect, scout, hands.now)
         made = await scout.client.create_analysis(content)
         learnt = {"analysis": made["hash_id"], "sent": prints(content)}
@@ -157,6 +167,8 @@ class Analysing:
                 return stuck(effect, found.ident, hands.now, found.learnt)
             pause = pause_after(scout, effect, hands.now)
             return waiting(QUEUED, pause, f"analysis {found.ident} is being compiled; its end is awaited")
+        if not effect.params.get("wanted", True):
+            return Report(Outcome.SUPERSEDED, error="no longer wanted; nothing was changed")
         content = await content_of(effect, scout, hands.now)
         try:
             present = await scout.client.analysis(found.ident)
@@ -179,6 +191,7 @@ class Analysing:
             why = "locked by an administrator" if locked else f"{present.get('status')}"
             message = f"analysis {found.ident} is {why} and cannot be edited any more (`on_locked: fail`)"
             return Report(Outcome.PERMANENT, {"analysis": found.ident}, message)
+        _give_up_on(effect, f"to change analysis {found.ident}")
         return await self._push(scout, found, present, content, fields)
 
     @staticmethod
@@ -244,8 +257,7 @@ class Analysing:
     async def _compile(self, effect: Effect, hands: Hands, scout: Scout, found: _Found) -> Report:
         if not effect.params.get("wanted", True):
             return Report(Outcome.SUPERSEDED, dict(found.learnt), "no longer wanted; left as a draft")
-        if effect.unclear >= MOST_UNCLEAR:
-            raise Permanent(f"the server broke off {effect.unclear} times when asked to compile {found.ident}")
+        _give_up_on(effect, f"to compile analysis {found.ident}")
         if not scout.queue.enter(effect.id, effect.params.get("compiling", ())):
             message = f"{scout.queue.places} analyses are compiling; it waits for a place"
             return waiting(QUEUED, FOR_A_PLACE, message, found.learnt)
@@ -286,6 +298,12 @@ class Analysing:
         learnt = {**found.learnt, "compiled": sent, "since": begun.isoformat()}
         pause = pause_after(scout, effect, hands.now)
         return waiting(COMPILING, pause, f"analysis {found.ident} is compiling", learnt)
+
+
+def _give_up_on(effect: Effect, what: str) -> None:
+    """A server that breaks off each time cannot take the request: it is not asked for ever."""
+    if effect.unclear >= MOST_UNCLEAR:
+        raise Permanent(f"the server broke off {effect.unclear} times when asked {what}; it does so for some contents")
 
 
 def _since(effect: Effect, hands: Hands) -> datetime:
