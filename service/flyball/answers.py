@@ -8,7 +8,7 @@ from typing import Any
 
 from flyball import __version__
 from flyball.app import Daemon
-from flyball.asking import why_all, with_cells
+from flyball.asking import find_keys, why_all
 from flyball.effects.catalog import KINDS
 from flyball.ledger.history import History
 from flyball.ledger.steering import approve, pause, reject, resume, retry
@@ -195,7 +195,7 @@ class Answers:
         if not rules:
             known = ", ".join(sorted(names_for_people(daemon.rules.rules)))
             raise NotFound(f"there is no rule {rule!r}; there are: {known}")
-        keys = with_cells(await daemon.find(target), rules, target)
+        keys = await find_keys(daemon.find, rules, target)
         with suppress(SiteError):  # then the answer is of the last read, and `/readyz` says what is wrong
             await daemon.read_again(keys)
         answer = await why_all(daemon.store, daemon.dispatcher, rules, keys, daemon.clock.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -61,8 +61,9 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
     }
 
 
-def with_cells(found: Sequence[NodeKey], rules: Sequence[Rule], text: str) -> list[NodeKey]:
-    """What a person names by id or path: the nodes found by it, and cells of these rules."""
+async def find_keys(find: Callable[[str], Awaitable[list[NodeKey]]], rules: Sequence[Rule], text: str) -> list[NodeKey]:
+    """What a person names by id or path: what `find` finds on the sites, and cells of these rules."""
+    found = await find(text)
     return list(dict.fromkeys([*found, *(key for rule in rules for key in cell_keys(rule, text))]))
 
 

@@ -14,7 +14,7 @@ import pytest
 from fakes.clock import FakeClock
 from flyball.answers import Answers
 from flyball.app import Daemon
-from flyball.asking import plan, why_all, with_cells
+from flyball.asking import find_keys, plan, why_all
 from flyball.cli.common import load_lab
 from flyball.clock import SystemClock
 from flyball.ledger import reopening, steering
@@ -217,12 +217,12 @@ async def test_why_and_plan_name_cells(tmp_path: Path) -> None:
     async with lab_of(alone(tmp_path, cells())) as (daemon, _):
         rules = rules_named(daemon.rules.rules, "models")
         now = daemon.clock.now()
-        keys = with_cells(await daemon.find("predictor=speech,dataset=Life"), rules, "predictor=speech,dataset=Life")
+        keys = await find_keys(daemon.find, rules, "predictor=speech,dataset=Life")
         answer = await why_all(daemon.store, daemon.dispatcher, rules, keys, now)
         assert answer is not None
         assert (answer["decision"], answer["target"]["path"]) == ("no", "dataset=Life,predictor=speech")
         assert answer["because"][0]["values"] == {"predictor": "speech"}
-        assert with_cells(await daemon.find("dataset=Nobody"), rules, "dataset=Nobody") == []
+        assert await find_keys(daemon.find, rules, "dataset=Nobody") == []
         whole = await plan(daemon.store, daemon.dispatcher, rules, now)
         assert whole["decisions"] == {"yes": 2, "no": 2, "unknown": 0}
         one = await plan(daemon.store, daemon.dispatcher, rules, now, only=keys)
@@ -316,7 +316,7 @@ async def test_pause_and_approve_mean_all_cells(box: Sandbox, tmp_path: Path) ->
         assert daemon.dispatcher.able() == []
 
 
-async def test_why_of_a_rule_with_cells(box: Sandbox, tmp_path: Path) -> None:
+async def test_why_of_a_rule_find_keys(box: Sandbox, tmp_path: Path) -> None:
     """One answer for all cells, with each cell's own below it."""
     async with lab_of(write_lab(tmp_path, box.key, tags())) as (daemon, _):
         await daemon.run_until_idle()
@@ -339,3 +339,34 @@ async def test_a_rule_that_looks_at_another_level_lets_go_of_the_first(box: Sand
         await daemon.run_until_idle()
         assert not any("SEEN" in row["tags"] for row in box.site.acquisitions.rows.values())
         assert all("SEEN" in row["tags"] for row in box.site.sessions.rows.values())
+
+
+LIMITED = """
+rules:
+  - id: recon
+    since: all
+    each: subject
+    matrix: {most: [1, 2]}
+    let: {some: "t1[:most]"}
+    select: {t1: {files: "file.type == 'nifti' and file.classification.Measurement == ['T1']"}}
+    if: len(t1) >= 2
+    do:
+      - launch:
+          gear: freesurfer-recon-all
+          on: subject
+          inputs: {anatomical: "some[0]", "t1w_anatomical_{n}": "some[1:]"}
+          unless_ran: false
+    limits: {per_day: 3}
+"""
+
+
+async def test_limits_are_for_all_cells_together(box: Sandbox, tmp_path: Path) -> None:
+    """They protect the site, whatever the matrix; the rest waits with its reason."""
+    async with lab_of(write_lab(tmp_path, box.key, LIMITED)) as (daemon, _):
+        before = len(box.site.analyses.rows)
+        await daemon.run_until_idle()
+        assert len(box.site.analyses.rows) == before + 3
+        waiting = await effects(daemon, state="planned")
+        assert waiting
+        assert {row["error"] for row in waiting} == {"limit: 3 launches in 24 h"}
+        assert {row["rule"] for row in await effects(daemon)} == {"recon@most=1", "recon@most=2"}

@@ -72,7 +72,9 @@ async def _online(lab: Lab) -> list[dict[str, Any]]:
     for name, settings in lab.settings.sites.items():
 
         def say(what: str, *, ok: bool = True, site: str = name) -> None:
-            findings.append({"site": site, "ok": ok, "what": lab.secrets.mask(what)})
+            finding = {"site": site, "ok": ok, "what": lab.secrets.mask(what)}
+            if finding not in findings:  # the cells of one rule have much in common
+                findings.append(finding)
 
         if not isinstance(settings, FlywheelSite):
             await check_scout(lab, name, settings, say)
@@ -107,11 +109,11 @@ async def _projects(lab: Lab, site: str, client: Any, say: Any) -> None:
             continue
         found = [path for path in paths if globs.match(path)]
         if not found:
-            say(f"rule {rule.id}: no project that this key sees fits {', '.join(globs.written)}", ok=False)
+            say(f"rule {rule.written_as}: no project that this key sees fits {', '.join(globs.written)}", ok=False)
         for path in found:
             mine = [one for one in paths[path].get("permissions") or () if one.get("_id") == client.dialect.user_id]
             if any(one.get("access") == "ro" for one in mine) and not client.dialect.admin:
-                say(f"rule {rule.id}: the key may only read in {path}", ok=False)
+                say(f"rule {rule.written_as}: the key may only read in {path}", ok=False)
 
 
 async def _searches(lab: Lab, site: str, client: Any, say: Any) -> None:
@@ -131,22 +133,24 @@ async def _searches(lab: Lab, site: str, client: Any, say: Any) -> None:
 
 
 async def _gears(lab: Lab, site: str, client: Any, say: Any) -> None:
+    known: dict[tuple[str, str | None], Any] = {}
     for rule in lab.rules.rules:
         if rule.site != site:
             continue
         for entry in rule.do:
             if isinstance(entry, TagEntry) and entry.on is Level.FILE and client.dialect.files_endpoint is False:
-                say(f"rule {rule.id}: this site has no address for the tags of single files", ok=False)
+                say(f"rule {rule.written_as}: this site has no address for the tags of single files", ok=False)
             if not isinstance(entry, LaunchEntry):
                 continue
             try:
-                gear = await client.gear(entry.gear, entry.version)
+                gear = known.get((entry.gear, entry.version)) or await client.gear(entry.gear, entry.version)
             except SiteError as error:
-                say(f"rule {rule.id}: gear {entry.gear}: {error}", ok=False)
+                say(f"rule {rule.written_as}: gear {entry.gear}: {error}", ok=False)
                 continue
+            known[(entry.gear, entry.version)] = gear
             faults = manifest_slots(gear, [slot for slot, _ in entry.inputs], entry.fixed["config"])
             version = (gear.get("gear") or {}).get("version")
             for fault in faults:
-                say(f"rule {rule.id}: gear {entry.gear}: {fault}", ok=False)
+                say(f"rule {rule.written_as}: gear {entry.gear}: {fault}", ok=False)
             if not faults:
-                say(f"rule {rule.id}: gear {entry.gear} {version} fits")
+                say(f"rule {rule.written_as}: gear {entry.gear} {version} fits")

@@ -10,8 +10,8 @@ import typer
 from rich.text import Text
 
 from flyball.app import Daemon
+from flyball.asking import find_keys, why_all
 from flyball.asking import plan as plan_on
-from flyball.asking import why_all, with_cells
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import (
     FAILED,
@@ -122,7 +122,7 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
             rules = [replace(one, since=Since(everything=True)) for one in rules]
         only = None
         if target is not None:
-            only = with_cells(await daemon.find(target), rules, target)
+            only = await find_keys(daemon.find, rules, target)
             if not only:
                 fail(f"the site shows nothing named {target!r}")
         found = await plan_on(daemon.store, daemon.dispatcher, rules, daemon.clock.now(), only=only)
@@ -171,6 +171,6 @@ async def _why(lab: Lab, rule: str, target: str) -> Any:
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         await daemon.look()
         rules = rules_named(daemon.rules.rules, rule)
-        keys = with_cells(await daemon.find(target), rules, target)
+        keys = await find_keys(daemon.find, rules, target)
         await daemon.read_again(keys)
         return await why_all(daemon.store, daemon.dispatcher, rules, keys, daemon.clock.now())

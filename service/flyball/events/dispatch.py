@@ -43,6 +43,7 @@ from flyball.rules.rule import Mode, Rule
 
 log = structlog.get_logger()
 BATCH = 500  # looks a transaction
+TOGETHER = 20  # rules whose targets are looked up in one transaction
 
 
 @dataclass(slots=True)
@@ -164,22 +165,22 @@ class Dispatcher:
         """Owe a look at every target of these rules (new version, schedule, start-up); the number of targets."""
         rules = [rule for rule in self.rules.values() if rule.id in rule_ids and site in (None, rule.site)]
         total = 0
-        for rule in rules:
-            total += await self._look_over(rule)
+        for start in range(0, len(rules), TOGETHER):
+            work = partial(self._look_over, rules=rules[start : start + TOGETHER], now=self._clock.now())
+            total += await self._store.write(work)
         return total
 
-    async def _look_over(self, rule: Rule) -> int:
-        now, since = self._clock.now(), bound_of(rule, self.first_seen)
-        if rule.each is Level.MATRIX:
-            return await self._store.write(partial(owe_cells, rule=rule, now=now))
-
-        def work(connection: Any) -> int:
-            number = owe_everywhere(connection, rule.id, rule.site, rule.each, now=now, since=since)
+    def _look_over(self, connection: Any, rules: Sequence[Rule], now: datetime) -> int:
+        total = 0
+        for rule in rules:
+            if rule.each is Level.MATRIX:
+                total += owe_cells(connection, rule, now)
+                continue
+            since = bound_of(rule, self.first_seen)
+            total += owe_everywhere(connection, rule.id, rule.site, rule.each, now=now, since=since)
             if since is not None:
                 owe_known(connection, rule, now=now)  # older, and its business all the same
-            return number
-
-        return await self._store.write(work)
+        return total
 
     def able(self) -> list[str]:
         """Rules that may decide: neither paused by a person nor by their file."""

@@ -78,7 +78,7 @@ class EffectKind(Protocol):
         Args:
             params: instance of the model.
             when: the entry's own condition, compiled.
-            index: position in `do`, from 0; part of the slots of its wishes.
+            index: position among the entries of its kind, from 0; part of the slots of its wishes.
             compiler: for the expressions inside the parameters.
 
         Raises:

@@ -177,9 +177,10 @@ def _bind(rule: Rule, document: Document, context: Context, names: dict[str, Any
 def _bind_selection(selection: Selection, document: Document, context: Context, names: dict[str, Any]) -> Because:
     chosen = select(selection, document, context)
     names[selection.name] = chosen.value
-    result = "unknown" if is_unknown(chosen.value) else len(chosen.items)
+    if is_unknown(chosen.value):
+        return Because(f"select {selection.name}", "unknown", {}, chosen.note)
     labels = shortened([item.get("name") or item.get("label") for item in chosen.items])
-    return Because(f"select {selection.name}", result, {selection.name: labels}, chosen.note)
+    return Because(f"select {selection.name}", len(chosen.items), {selection.name: labels}, chosen.note)
 
 
 def shortened(labels: list[Any]) -> list[Any]:

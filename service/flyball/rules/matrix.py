@@ -20,7 +20,7 @@ APART: Final = "@"
 """Parts the id of a rule from that of its cell; no rule of a file has it in its id."""
 
 _ONLY: Final = "one"  # the path of the only cell of a rule without a matrix
-_LONGEST_ID: Final = 128  # characters of a rule's id in the ledger
+_LONGEST_ID: Final = 112  # characters; names in the ledger have 128, and some begin or end with more than the id
 _LONGEST_PATH: Final = 240
 _MARK: Final = 8  # hex digits that tell apart what reads the same
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.+-]+")

@@ -72,6 +72,15 @@ class Dialect:
     parser of 2019 had it. Parentheses make them agree."""
     all_data_admin_only: bool = False
     """A search with `all_data` answers 403 to everyone but site admins."""
+    signed_urls: str = ""
+    """How the object storage behind signed addresses speaks: `plain`, `s3`, `gcs` or `azure`; empty: the
+    site tells clients to do without."""
+    upload_tickets: bool = True
+    """Uploads by ticket and signed address; otherwise a ticket request is answered with nothing."""
+    audit_trail: bool = False
+    """Deleting needs a `delete_reason`."""
+    queued_views: bool = True
+    """Data views are queued and fetched; otherwise they are only run at once (2019)."""
     page_limit: int | None = None
     """At most this many rows a page, whatever `limit` says; None: as many as asked for."""
 
@@ -104,6 +113,8 @@ LIVE19 = Dialect(
     role_permissions=False,
     bulk_tags=False,
     all_data_admin_only=True,
+    queued_views=False,
+    upload_tickets=False,
 )
 DIALECTS = {"v23": V23, "live19": LIVE19}
 

@@ -17,6 +17,7 @@ from ruamel.yaml.error import YAMLError
 from flyball.sandbox.dialect import Dialect, dialect
 from flyball.sandbox.jobs import Pace
 from flyball.sandbox.scout import Scout, build_scout
+from flyball.sandbox.views.executions import ViewPace
 
 Map = dict[str, Any]
 _SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,6 +45,7 @@ class Scenario:
     growth: Map = field(default_factory=dict)
     scale: Map = field(default_factory=dict)
     search: Map = field(default_factory=dict)
+    views: Map = field(default_factory=dict)
     faults: list[Map] = field(default_factory=list)
     neuroscout: Map = field(default_factory=dict)
 
@@ -66,8 +68,9 @@ class Scenario:
         try:
             scenario.speech()
             scenario.pace()
-            scenario.scout(_SOME_TIME)
             scenario.search_lag()
+            scenario.view_pace()
+            scenario.scout(_SOME_TIME)
         except (TypeError, ValueError) as error:
             raise ScenarioError(str(error)) from error
         return scenario
@@ -83,6 +86,17 @@ class Scenario:
             return cls.of(_read(path.read_text(encoding="utf-8")))
         except (OSError, ScenarioError) as error:
             raise ScenarioError(f"{path}: {error}") from error
+
+    @classmethod
+    def find(cls, path: Path) -> Self:
+        """A scenario from a YAML file, or the packaged one of that name when there is no such file.
+
+        Raises:
+            ScenarioError: neither, or a file that cannot be used.
+        """
+        if not path.exists() and path.parent == Path() and str(path) in packaged():
+            return cls.named(str(path))
+        return cls.load(path)
 
     @classmethod
     def named(cls, name: str = "lab", **values: Any) -> Self:
@@ -105,6 +119,10 @@ class Scenario:
             raise ValueError(f"search takes lag_s (seconds, zero or more), not {self.search}")
         return timedelta(seconds=lag)
 
+    def view_pace(self) -> ViewPace:
+        """How long executions of views take."""
+        return ViewPace.read(self.views)
+
     def pace(self) -> Pace:
         """How its jobs go on."""
         return Pace.read(self.jobs)
@@ -116,6 +134,12 @@ class Scenario:
             ValueError: an unknown key or a wrong value.
         """
         return build_scout(self.neuroscout, self.seed, now)
+
+
+def packaged() -> list[str]:
+    """The names of the packaged scenarios."""
+    folder = files("flyball.sandbox") / "scenarios"
+    return sorted(each.name.removesuffix(".yaml") for each in folder.iterdir() if each.name.endswith(".yaml"))
 
 
 def _packaged(name: str) -> Map:

@@ -109,9 +109,9 @@ def test_different_values_never_share_a_name(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize("value", ["é" * 500, "x" * 1000, 1.5, -3, True, ["a", {"b": 1}]], ids=range(6))
 def test_names_fit_everywhere(value: Any) -> None:
-    """An id of a rule stands in addresses, on command lines and in a column of 128 characters."""
+    """An id of a rule stands in addresses, on command lines and, with more around it, in 128 characters."""
     made = cell_rule_id("r" * 100, cell_of({"key": value, "other": "y" * 90}))
-    assert len(made) <= 128
+    assert len(f"schedule/{made}/99") <= 128
     assert made.isascii()
     assert not set(made) & set(" /?#%'\"$*[]{}()&|;<>\\!")
     assert family_of(made) == "r" * 100
@@ -265,3 +265,35 @@ def test_what_is_wrong_with_a_rule_on_cells(body: str, do: str, message: str) ->
     told = refused(body, each="matrix", do=do, **AROUND)
     assert len(told) == 1
     assert told[0].startswith(message)
+
+
+GEARS = "matrix: {tool: [mriqc, fmriprep], cut: [{tag: LOW, limit: 1}, {tag: LOWER, limit: 0.5}]}"
+
+
+def test_names_are_filled_in_cell_by_cell() -> None:
+    """A tag, a gear or a channel is no template; the values of the matrix can stand there all the same."""
+    do = "[{tag: {on: session, set: {'{{ cut.tag }}': cut.limit > 0}}}, {alert: {title: '{{ tool }}', channel: '{{ tool }}'}}]"
+    around = {**AROUND, "channels": {"mriqc": "log", "fmriprep": "log"}}
+    found = read(rule_text(GEARS, do=do), **around)
+    assert not found.rejected, str(found.rejected[0])
+    assert [rule.id.partition("@")[0] for rule in found.rules] == ["r"] * 4
+    assert [getattr(spec, "notify", None) for rule in found.rules for spec in rule.do if spec.kind == "alert"] == [
+        *("mriqc", "mriqc", "fmriprep", "fmriprep")
+    ]
+    assert len({rule.version for rule in found.rules}) == 4
+    assert {rule.written_as for rule in found.rules} == {"r"}
+
+
+def test_what_is_wrong_in_one_cell_refuses_the_rule_once() -> None:
+    """At its place in the file."""
+    do = "[{tag: {on: session, set: {'{{ cut.tag }}': cut.limt >}}}]"
+    found = read(rule_text(GEARS, do=do), **AROUND)
+    assert not found.rules
+    assert len(found.rejected) == 1
+    assert str(found.rejected[0].place) == "rules/a.yaml:5:63"
+
+
+def test_a_broken_matrix_with_names_is_told_as_any_other() -> None:
+    """The names are not filled in then."""
+    told = refused("matrix: {a: [1, 1]}", do="[{tag: {on: session, set: {'{{ a }}': 'true'}}}]", **AROUND)
+    assert told == ["4:21: entry 2 of `a`: 1 is entry 1 again"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,6 +65,7 @@ class Doing:
     ) -> tuple[EffectSpec, ...]:
         """The compiled entries; what is wrong is among the problems of the texts."""
         done: list[EffectSpec] = []
+        before: Counter[str] = Counter()
         for index, kind, params, when_text in self._entries:
             path = (*self._base, index, kind.name)
             when: Expression | None = None
@@ -71,12 +73,14 @@ class Doing:
                 when = self._texts.expression(when_text, names, (*path, WHEN))
             try:
                 self._check_channel(params, notify)
-                spec = kind.compile(params, when, index, self._compiler(each, names, notify, path, site))
+                # Counted among its kind: entries of other kinds may come and go without it becoming another one.
+                spec = kind.compile(params, when, before[kind.name], self._compiler(each, names, notify, path, site))
             except Fault as fault:
                 place = self._written.place((*path, *fault.path), offset=fault.offset)
                 named = next((f"`{part}`: " for part in reversed(fault.path) if isinstance(part, str)), "")
                 self._texts.problems.append(Problem(place, f"{named}{fault}"))
                 continue
+            before[kind.name] += 1
             self._texts.reads |= spec.reads
             if files := getattr(spec, "files_read", None):
                 self.meaning.append(files)  # what stands in a file that the rule names is part of what it means

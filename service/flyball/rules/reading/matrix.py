@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from flyball.configfile.durations import shortened
-from flyball.rules.matrix import MOST_CELLS, Cell, cell_of, cells_of, identity, number_of
+from flyball.rules.matrix import MATRIX, MOST_CELLS, Cell, cell_of, cells_of, identity, number_of
 from flyball.rules.reading.names import RESERVED
 
 Wrong = Callable[..., None]
@@ -50,6 +50,15 @@ def read_matrix(
         )
         return []
     return cells_of(matrix) if fine else []
+
+
+def silently(entry: Mapping[str, Any]) -> list[Cell]:
+    """The cells of a rule's entry as written; none where something is wrong with its matrix, which others tell."""
+    matrix = entry.get(MATRIX)
+    if not isinstance(matrix, Mapping):
+        return []
+    listed = {key: value if isinstance(value, list) else [value] for key, value in matrix.items()}
+    return read_matrix(listed, own=(), names=(), wrong=lambda *_path, **_more: None)
 
 
 def _clash(key: str, own: frozenset[str], names: frozenset[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-import pandas as pd  # type: ignore[import-untyped] # it has no types of its own
+import pandas as pd
 import pytest
 from bids_validator import BIDSValidator  # type: ignore[import-untyped] # likewise
 from hypothesis import given
