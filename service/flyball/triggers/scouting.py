@@ -89,6 +89,7 @@ class ScoutWatch:
         self._swept: datetime | None = None
         self._wait = 0.0
         self._known: dict[str, dict[str, Any]] = {}
+        self._collections: dict[str, dict[str, Any]] = {}
         self._shown: list[Made] = []
 
     @property
@@ -98,7 +99,10 @@ class ScoutWatch:
 
     def use(self, rules: Iterable[Rule]) -> None:
         """Watch for other rules from now on."""
-        self.whole = reads_whole(rules, self.site)
+        whole = reads_whole(rules, self.site)
+        if whole and not self.whole:
+            self._known = {}  # what was listed so far is read singly in the next round
+        self.whole = whole
         self.poll_now()
 
     def poll_now(self) -> None:
@@ -160,8 +164,11 @@ class ScoutWatch:
         listed = await self._board.analyses(now)
         collections = await self._board.collections(now)
         before = {} if not self.weather.polls else dict(self._known)
+        made = {str(ident): dict(row) for ident, row in collections.rows.items()}
+        if self.weather.polls and listed.rows == self._known and made == self._collections:
+            return 0  # nothing is new, and nothing need be written
         rows = await self._completed(listed.rows)
-        self._known = {ident: dict(row) for ident, row in listed.rows.items()}
+        known = {ident: dict(row) for ident, row in listed.rows.items()}
         self.weather.rows += len(listed.rows) + len(collections.rows)
 
         def work(connection: Any) -> int:
@@ -172,6 +179,7 @@ class ScoutWatch:
             return noticed.changes + more
 
         changes = await self._store.write(work)
+        self._known, self._collections = known, made  # once it is stored: else the next round brings it again
         touched = [ident for ident, row in self._known.items() if before and before.get(ident) != row]
         await self._look_closer(touched[:MOST_READ])
         return changes

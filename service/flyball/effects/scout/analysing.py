@@ -80,9 +80,7 @@ class Analysing:
                 else:
                     report = await self._go(effect, hands, scout)
         except NotYet as error:
-            report = waiting(QUEUED, pause_after(scout, effect, hands.now), str(error))
-            if _overdue(effect, effect.created, hands.now):
-                raise Permanent(f"waited {effect.params['wait']:.0f} s in vain: {error}") from error
+            report = _waiting_for(effect, hands, scout, str(error))
         finally:
             if report is None or report.detail.get("stage") != COMPILING:
                 scout.queue.leave(effect.id)
@@ -163,10 +161,7 @@ class Analysing:
     async def _bring_up_to_date(self, effect: Effect, hands: Hands, scout: Scout, found: _Found) -> _Found | Report:
         """An analysis of an earlier version of the rule gets the new content, if it still can be edited."""
         if found.status == "PENDING":
-            if _overdue(effect, effect.created, hands.now):
-                return stuck(effect, found.ident, hands.now, found.learnt)
-            pause = pause_after(scout, effect, hands.now)
-            return waiting(QUEUED, pause, f"analysis {found.ident} is being compiled; its end is awaited")
+            return _waiting_for(effect, hands, scout, f"analysis {found.ident} is being compiled; its end is awaited")
         if not effect.params.get("wanted", True):
             return Report(Outcome.SUPERSEDED, error="no longer wanted; nothing was changed")
         content = await content_of(effect, scout, hands.now)
@@ -298,6 +293,17 @@ class Analysing:
         learnt = {**found.learnt, "compiled": sent, "since": begun.isoformat()}
         pause = pause_after(scout, effect, hands.now)
         return waiting(COMPILING, pause, f"analysis {found.ident} is compiling", learnt)
+
+
+def _waiting_for(effect: Effect, hands: Hands, scout: Scout, message: str) -> Report:
+    """Something else has to end first; it is not waited for longer than `wait`."""
+    begun = _begun(effect, {}, hands.now)
+    since = {"since": begun.isoformat()}
+    if _overdue(effect, begun, hands.now):
+        waited = f"{float(effect.params['wait']):.0f} s"
+        error = f"waited {waited} in vain: {message}; `flyball retry {effect.id}` goes on waiting"
+        return Report(Outcome.PERMANENT, since, error)
+    return waiting(QUEUED, pause_after(scout, effect, hands.now), message, since)
 
 
 def _give_up_on(effect: Effect, what: str) -> None:
