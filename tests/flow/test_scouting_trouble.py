@@ -197,6 +197,20 @@ async def test_an_edited_rule_changes_its_draft_and_makes_a_new_one_once_it_is_l
     assert names_of(box) == {"a": 2}
 
 
+async def test_a_locked_analysis_that_holds_what_it_should_is_left_alone(box: Sandbox, tmp_path: Path) -> None:
+    """An edit of the description alone makes no new one; an edit of the content does, and never a clone."""
+    async with opened(write_scout_lab(tmp_path, box, one())) as daemon:
+        assert await daemon.run_until_idle()
+    (row,) = made(box)
+    row.locked = True
+    async with opened(write_scout_lab(tmp_path, box, one(more="description: why"))) as daemon:
+        assert await daemon.run_until_idle()
+    assert len(made(box)) == 1
+    async with opened(write_scout_lab(tmp_path, box, one("speech"))) as daemon:
+        assert await daemon.run_until_idle()
+    assert {(one.locked, one.status) for one in made(box)} == {(True, "PASSED"), (False, "PASSED")}
+
+
 async def test_a_rule_that_comes_back_to_an_earlier_text_is_followed(box: Sandbox, tmp_path: Path) -> None:
     """One draft: rmse, then speech, then rmse again."""
     for predictor in ("rmse", "speech", "rmse", "speech"):

@@ -58,7 +58,8 @@ class Board:
 
     def __init__(self, client: NeuroscoutClient, now: Callable[[], datetime]) -> None:
         async def analyses(fresh: bool) -> dict[str, Json]:  # noqa: FBT001 - the shape that `_Shared` calls
-            return {str(row.get("hash_id")): row for row in await client.own_analyses(fresh=fresh)}
+            rows = await client.own_analyses(fresh=fresh)
+            return {row["hash_id"]: row for row in rows if isinstance(row.get("hash_id"), str)}
 
         async def collections(fresh: bool) -> dict[int, Json]:  # noqa: FBT001 - likewise
             rows = await client.own_collections(fresh=fresh)

@@ -180,6 +180,9 @@ class Analysing:
             )
             return Report(Outcome.PERMANENT, {"analysis": found.ident, "conflict": state}, message)
         locked = bool(present.get("locked"))
+        if locked and not fields:  # it holds what it should; only its description cannot be brought up to date
+            status = str(present.get("status"))
+            return replace(found, status=status, learnt={**found.learnt, "sent": prints(content)}, earlier=None)
         if locked or (fields and present.get("status") not in ("DRAFT", "FAILED")):
             if effect.params["on_locked"] == "new":
                 return await self._create(effect, hands, scout)
