@@ -6,7 +6,6 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
-from flyball.adapters.folders import LabFolders
+from flyball.adapters.posting import Posting
 from flyball.adapters.store.copying import copy_ledger
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
@@ -29,6 +28,7 @@ from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
+from flyball.lenders import lend
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
@@ -36,7 +36,6 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
-from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
 from flyball.scouting import Scouts
 from flyball.scouts import ScoutParts
@@ -52,13 +51,11 @@ from flyball.triggers.watch import Watch
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
-from flyball.workers.hands import NO_SITE
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
-NO_WAIT = (2.0, 60.0)  # seconds after an unclear end, of what is on no site: as the sites' own default
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -180,17 +177,9 @@ class Daemon:
 
     def _all_hands(self) -> dict[str, Hands]:
         """What effects may use on each site, and those of rules that need no site."""
-        shared: dict[str, Any] = {
-            "scouts": self.scouts.lent,
-            "folders": LabFolders(self.settings.config_dir, self.settings.data_dir),
-        }
-        now = self.clock.now()
-        found = {NOWHERE: Hands(NO_SITE, self.channels, self._secret, now, NO_WAIT, **shared)}
-        for name, scout in self.scouts.parts.items():
-            found[name] = Hands(NO_SITE, self.channels, self._secret, now, scout.unclear_wait, **shared)
-        for name, site in self.sites.items():
-            found[name] = replace(site.hands(self.channels, self._secret, self.clock), **shared)
-        return found
+        poster = Posting()
+        self._stack.push_async_callback(poster.close)
+        return lend(self.settings, self.sites, self.scouts, poster, (self.channels, self._secret), self.clock)
 
     async def _ledger(self) -> Path:
         """The ledger's file, or that of a copy."""
@@ -313,8 +302,17 @@ class Daemon:
         folder = self.settings.rules_dir
         if not folder.is_dir():
             return
-        async for _ in awatch(folder, step=100, stop_event=self.supervisor.stopping, recursive=True):
-            await self.reload()
+        while not self.supervisor.stopping.is_set():
+            named = self._named_files()
+            async for _ in awatch(folder, *named, step=100, stop_event=self.supervisor.stopping, recursive=True):
+                await self.reload()
+                if named != self._named_files():
+                    break  # others are to be watched now
+
+    def _named_files(self) -> set[Path]:
+        """Files that the rules name (tables, files to upload): when they change, so do the rules."""
+        names = {name for rule in self.rules.rules for spec in rule.do for name in getattr(spec, "local", ())}
+        return {path for name in names if (path := self.settings.config_dir / name).is_file()}
 
     async def repeat_alerts(self) -> None:
         """Say open alerts again when their time has come, until cancelled."""

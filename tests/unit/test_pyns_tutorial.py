@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flyball.cli.common import load_lab
+from flyball.configfile.local import ConfigFiles
 from flyball.configfile.yaml import read_yaml
 from flyball.effects.catalog import KINDS
 from flyball.rules.reading import read_texts
@@ -22,7 +23,9 @@ SITES = {"main": "flywheel", "scout": "neuroscout"}
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: re.findall(r"id: (\S+)", block)[0])
 def test_rules_on_the_page_are_the_shipped_ones(block: str) -> None:
     """Each is read without a complaint, and a rule of that id is shipped that asks for the same effects."""
-    found = read_texts({"page.yaml": f"version: 1\n{block}"}, Surroundings(KINDS, SITES, {}, folder=ROOT / "config"))
+    found = read_texts(
+        {"page.yaml": f"version: 1\n{block}"}, Surroundings(KINDS, SITES, {}, files=ConfigFiles(ROOT / "config"))
+    )
     assert [str(one) for one in (*found.rejected, *found.warnings)] == []
     shipped = {
         entry["id"]: entry

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from flyball.effects.scout.port import Contents, Folders, Scout
+from flyball.effects.lending import Collections, Contents, Folder, Making, Poster, Views
+from flyball.effects.scout.port import Folders, Scout, SmallFiles
 from flyball.model.effect import Effect, Report
 from flyball.rules.catalog import EffectKind
 
@@ -35,6 +36,14 @@ class Site(Protocol):
 
     async def add_note(self, level: str, ident: str, text: str) -> None:
         """Add a note."""
+        ...
+
+    async def info(self, level: str, ident: str, *, fresh: bool = False) -> dict[str, Any]:
+        """The `info` of one container or file, read singly."""
+        ...
+
+    async def set_info(self, level: str, ident: str, values: Json) -> None:
+        """Set top-level keys of `info`, each whole; the others stay."""
         ...
 
     async def gear(self, name: str, version: str | None = None) -> dict[str, Any]:
@@ -88,9 +97,12 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        collections, contents, views, making: further topics of the site (see `effects.lending`).
+        folder: where files are written to, and the config folder to read from.
+        poster: posts to addresses of the lab's.
         scouts: the Neuroscout servers by name: rules on either kind of site may use them.
-        folders: files of the lab.
-        contents: the bytes of files on the effect's Flywheel site; None: it is none.
+        lab: small files of the lab, whole.
+        small: small files on the effect's Flywheel site, whole; None: it is none.
     """
 
     site: Site
@@ -98,9 +110,15 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
-    scouts: Mapping[str, Scout] = field(default_factory=dict)
-    folders: Folders | None = None
+    collections: Collections | None = None
     contents: Contents | None = None
+    folder: Folder | None = None
+    views: Views | None = None
+    making: Making | None = None
+    poster: Poster | None = None
+    scouts: Mapping[str, Scout] = field(default_factory=dict)
+    lab: Folders | None = None
+    small: SmallFiles | None = None
 
 
 class Kind(EffectKind, Protocol):

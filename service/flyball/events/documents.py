@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from flyball.events.routing import sideways
-from flyball.ledger.mirror import ancestor_keys, find, subtree
+from flyball.ledger.mirror import ancestor_keys, find, runs_on, subtree
 from flyball.ledger.searching import load_hits
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
 from flyball.model.node import Document, Node, NodeKey, Presence, Target
@@ -40,9 +41,29 @@ def _load(connection: Connection, pairs: Sequence[tuple[Rule, NodeKey]]) -> list
     known = find(connection, {above for line in lines.values() for above in line})
     below = _subtrees(connection, pairs, nodes, across)
     hits = _hits(connection, {rule.id: rule for rule, _ in pairs}.values())
-    return [
+    found = [
         None if key not in nodes else _assemble(rule, nodes[key], lines[key], known, below, across[rule.id], hits)
         for rule, key in pairs
+    ]
+    return _with_runs(connection, pairs, found)
+
+
+def _with_runs(
+    connection: Connection, pairs: Sequence[tuple[Rule, NodeKey]], documents: Sequence[Document | None]
+) -> list[Document | None]:
+    """The documents with the runs of the gears that their rules ask about."""
+    wanted: dict[tuple[str, Level], set[str]] = {}
+    gears: set[str] = set()
+    for rule, key in pairs:
+        if rule.gears and key.level in CONTAINERS:
+            wanted.setdefault((key.site, key.level), set()).add(key.id)
+            gears |= rule.gears
+    runs = {place: runs_on(connection, *place, sorted(ids), gears) for place, ids in wanted.items()}
+    return [
+        document
+        if document is None or not rule.gears
+        else replace(document, runs=tuple(runs.get((key.site, key.level), {}).get(key.id, ())))
+        for (rule, key), document in zip(pairs, documents, strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from flyball.configfile.local import LocalFile
 from flyball.model.levels import Level
 from flyball.rules.expression import Expression
 from flyball.rules.rule import EffectSpec, WhenOver
@@ -35,6 +36,11 @@ class Fault(Exception):  # noqa: N818 - it is reported, not raised to the top
         self.offset = offset
 
 
+def unknown_file(name: str, path: PathInFile) -> LocalFile:  # noqa: ARG001 - the signature of `Compiler.local`
+    """What is known of a file where the config folder is not known: nothing."""
+    return LocalFile(Path(name), "", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Compiler:
     """Compiles the expressions and templates of one rule; knows which names the rule has.
@@ -46,12 +52,13 @@ class Compiler:
     names: frozenset[str]
     expression: Callable[[str, PathInFile], Expression]
     template: Callable[[str, PathInFile], Template]
+    template_of_row: Callable[[str, PathInFile], Template]  # the same, with a table's `row` among the names
     environment: Mapping[str, str]  # for `env:NAME` in parameters
     channels: frozenset[str] | None = None  # names of the configured channels; None: not known here
     notify: str | None = None  # the default alert channel
     sites: Mapping[str, str] | None = None  # site name → flywheel or neuroscout; None: not known here
     site: str | None = None  # the rule's own site
-    folder: Path | None = None  # the config folder, for files that rules name; None: not known here
+    local: Callable[[str, PathInFile], LocalFile] = unknown_file  # a file of the config folder
 
 
 class EffectKind(Protocol):

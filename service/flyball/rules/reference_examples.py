@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from flyball.rules.reference_files import FILE_EFFECTS
 from flyball.rules.reference_scout import SCOUT
 
 FILE: Final = """
@@ -284,6 +285,7 @@ rules:
 
 EFFECTS: Final = {
     **SCOUT,
+    **FILE_EFFECTS,
     "alert": (
         "Opens a message to people when its condition turns true, repeats it, and sends the all-clear.",
         """

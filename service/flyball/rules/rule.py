@@ -220,6 +220,11 @@ class Rule:
         """What the site's search is asked for it."""
         return frozenset(one.search for one in self.select if one.search is not None)
 
+    @property
+    def gears(self) -> frozenset[str]:
+        """Gears whose runs on the target its effects stand on."""
+        return frozenset(name for spec in self.do for name in getattr(spec, "runs", ()))
+
     def looks_at(self, level: Level, attribute: str) -> bool:
         """Whether some expression reads `level.attribute…` (or the whole of `level`)."""
         return any(path[0] == level and (len(path) == 1 or path[1] == attribute) for path in self.reads)

@@ -110,7 +110,7 @@ def _watched(rule: Rule) -> set[Level]:
     if rule.each not in HIERARCHY:
         deepest = max(deepest, HIERARCHY.index(Level.ACQUISITION))
     found = {*HIERARCHY[: deepest + 1], rule.each}
-    if rule.trigger.jobs or any(spec.kind == "launch" for spec in rule.do):
+    if rule.trigger.jobs or rule.gears or any(spec.kind == "launch" for spec in rule.do):
         found.add(Level.JOB)
     return found - {Level.MATRIX}
 
@@ -133,6 +133,6 @@ def _jobs_since(rules: Iterable[Rule]) -> datetime | None:
     times = [
         EPOCH if rule.since.everything else rule.since.date
         for rule in rules
-        if rule.each is Level.JOB or rule.trigger.jobs
+        if rule.each is Level.JOB or rule.trigger.jobs or rule.gears
     ]
     return min((time for time in times if time is not None), default=None)

@@ -13,11 +13,12 @@ from pydantic import Field, model_validator
 from flyball.configfile.durations import Duration, within
 from flyball.effects.common import Entry, Params, reads_of
 from flyball.effects.scout.analysing import Analysing
-from flyball.effects.scout.destination import NEUROSCOUT_ONLY, destination, digest, file_named
+from flyball.effects.scout.destination import NEUROSCOUT_ONLY, destination, file_named
 from flyball.effects.scout.model import variables_of
 from flyball.effects.scout.port import ANALYSIS
 from flyball.effects.scout.texts import compiled, filled, templates_in
 from flyball.model.decision import Because, Verdict, Wish
+from flyball.model.errors import ConfigError
 from flyball.rules.catalog import Compiler, Fault
 from flyball.rules.expression import Expression, Unknown
 from flyball.rules.keys import once_key
@@ -97,7 +98,7 @@ class AnalysisEntry(Entry):
     parts: Mapping[str, Any]  # parameter → its value with templates compiled
     wait: float
     on_locked: str
-    files_read: str = ""
+    local: Mapping[str, str] = field(default_factory=dict)  # file → hash of what it held when the rules were read
     names: tuple[str, ...] = field(default=())  # as written, for `check --online`
 
     def because(self, moment: Moment) -> Iterable[Because]:
@@ -168,27 +169,27 @@ class Analysis(Analysing):
         wait = params.wait.total_seconds()
         names = (params.dataset, *predictors)
         return AnalysisEntry(
-            self.name, index, when, reads, scout, parts, wait, params.on_locked, files_read=read, names=names
+            self.name, index, when, reads, scout, parts, wait, params.on_locked, local=read, names=names
         )
 
 
-def _model(given: str | Mapping[str, Any] | None, compiler: Compiler) -> tuple[dict[str, Any] | None, str]:
-    """The whole model, and what tells its file's content from another.
+def _model(given: str | Mapping[str, Any] | None, compiler: Compiler) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """The whole model, and its file with the hash of its content.
 
     Raises:
         Fault: there is no such file, or it holds no model.
     """
     if given is None:
-        return None, ""
+        return None, {}
     if not isinstance(given, str):
-        return dict(given), ""
-    content = file_named(given, ("model",), compiler)
-    if content is None:
-        return {"Steps": [{"Level": "Run", "Model": {"X": []}}]}, ""
+        return dict(given), {}
+    file = file_named(given, ("model",), compiler)
+    if not file.sha256:
+        return {"Steps": [{"Level": "Run", "Model": {"X": []}}]}, {}
     try:
-        model = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
+        model = orjson.loads(file.content())
+    except (orjson.JSONDecodeError, ConfigError) as error:
         raise Fault(("model",), f"{given} is no JSON: {error}") from error
     if not isinstance(model, dict) or not isinstance(model.get("Steps"), list):
         raise Fault(("model",), f"{given} is no BIDS Stats Model: it has no list `Steps`")
-    return model, digest(content)
+    return model, {given: file.sha256}

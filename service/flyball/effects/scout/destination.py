@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
+from flyball.configfile.local import LocalFile
 from flyball.configfile.suggest import instead
 from flyball.rules.catalog import Compiler, Fault, PathInFile
 
@@ -42,8 +43,8 @@ def path_fault(text: str) -> str:
     return ""
 
 
-def file_named(text: str, path: PathInFile, compiler: Compiler) -> bytes | None:
-    """What a file of the config folder holds now; None where that folder is not known (`flyball test` of one file).
+def file_named(text: str, path: PathInFile, compiler: Compiler) -> LocalFile:
+    """A file of the config folder as it is now; without a hash where that folder is not known (a test of one file).
 
     Raises:
         Fault: the path leads elsewhere, or there is no such file.
@@ -51,14 +52,9 @@ def file_named(text: str, path: PathInFile, compiler: Compiler) -> bytes | None:
     fault = path_fault(text)
     if fault:
         raise Fault(path, fault)
-    if compiler.folder is None:
-        return None
-    try:
-        return Path(compiler.folder, text).read_bytes()
-    except OSError as error:
-        raise Fault(path, f"the file {text} in the config folder cannot be read ({error.strerror})") from error
+    return compiler.local(text, path)
 
 
 def digest(content: bytes) -> str:
     """What tells one content of a file from another."""
-    return hashlib.sha256(content).hexdigest()[:32]
+    return hashlib.sha256(content).hexdigest()

@@ -21,10 +21,10 @@ async def finish_up(effect: Effect, hands: Hands, scout: Scout, ident: str, lear
     detail: dict[str, Any] = {"analysis": ident, "status": "PASSED", "sent": learnt.get("sent", {})}
     saved = params.get("bundle_saved")  # before its report was waited for
     if params["bundle"] and saved is None:
-        if hands.folders is None:
+        if hands.lab is None:
             raise Permanent("there is no folder to save the bundle in")
         content = await scout.client.bundle(ident)
-        saved = await hands.folders.save(f"{params['bundle']}/{ident}_bundle.tar.gz", content)
+        saved = await hands.lab.save(f"{params['bundle']}/{ident}_bundle.tar.gz", content)
     if saved is not None:
         detail["bundle_saved"] = saved
     if not params["report"]:

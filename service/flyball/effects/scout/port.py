@@ -65,8 +65,8 @@ class Folders(Protocol):
         ...
 
 
-class Contents(Protocol):
-    """The bytes of files on a Flywheel site."""
+class SmallFiles(Protocol):
+    """Small files on a Flywheel site, whole."""
 
     async def content(self, reference: Mapping[str, Any], *, most: int) -> bytes:
         """The file behind `{"container": {"level", "id"}, "name"}`. Raises Permanent when larger than `most` bytes."""

@@ -98,16 +98,16 @@ async def _content(file: Json, hands: Hands) -> tuple[str, bytes]:
     """Name and bytes of one events file."""
     reference = file.get("from")
     if reference is not None:
-        if hands.contents is None:
+        if hands.small is None:
             raise Permanent("`from` names a file on Flywheel, and the rule's site is none")
-        return str(reference["name"]), await hands.contents.content(reference, most=MOST_BYTES)
+        return str(reference["name"]), await hands.small.content(reference, most=MOST_BYTES)
     path = str(file["file"])
     fault = path_fault(path)
     if fault:
         raise Permanent(f"{path[:80]!r}: {fault}")
-    if hands.folders is None:
+    if hands.lab is None:
         raise Permanent("there is no config folder to read files from")
-    content = await hands.folders.read(path, most=MOST_BYTES)
+    content = await hands.lab.read(path, most=MOST_BYTES)
     if file.get("digest") and digest(content) != file["digest"]:
         raise Permanent(f"{path} was changed since the rules were read; after a reload the new content is uploaded")
     return path, content

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from flyball.configfile.durations import Duration, within
 from flyball.effects.common import Entry, Params, reads_of
 from flyball.effects.launch import file_reference
-from flyball.effects.scout.destination import NEUROSCOUT_ONLY, destination, digest, file_named
+from flyball.effects.scout.destination import NEUROSCOUT_ONLY, destination, file_named
 from flyball.effects.scout.port import PREDICTORS
 from flyball.effects.scout.predicting import Predicting
 from flyball.effects.scout.texts import compiled, filled, templates_in
@@ -90,7 +90,7 @@ class PredictorsEntry(Entry):
     sources: tuple[_Source, ...]
     descriptions: Mapping[str, Any]
     wait: float
-    files_read: str = ""
+    local: Mapping[str, str] = field(default_factory=dict)  # file → hash of what it held when the rules were read
     names: tuple[str, ...] = ()
 
     def because(self, moment: Moment) -> Iterable[Because]:
@@ -225,7 +225,7 @@ class Predictors(Predicting):
             sources,
             descriptions,
             params.wait.total_seconds(),
-            files_read=" ".join(one.known for one in sources).strip(),
+            local={one.file: one.known for one in sources if one.known},
             names=(params.dataset,),
         )
 
@@ -243,8 +243,7 @@ def _source(form: EventsForm, path: tuple[str | int, ...], compiler: Compiler) -
     file = compiled(form.file, (*path, "file"), compiler)
     known = ""
     if isinstance(file, str):
-        content = file_named(file, (*path, "file"), compiler)
-        known = "" if content is None else digest(content)
+        known = file_named(file, (*path, "file"), compiler).sha256
     return _Source(file, known, None, built)
 
 

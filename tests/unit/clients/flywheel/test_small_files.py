@@ -10,15 +10,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from flyball.clients.flywheel.client import FlywheelClient
-from flyball.clients.flywheel.contents import FileContents, read_file
 from flyball.clients.flywheel.keys import parse_key
+from flyball.clients.flywheel.small_files import SmallFiles, read_file
 from flyball.model.errors import Gone, Permanent
 
 ASKED: list[tuple[str, str | None]] = []
 
 
 @pytest.fixture
-async def contents() -> AsyncIterator[FileContents]:
+async def contents() -> AsyncIterator[SmallFiles]:
     """A site with three files: one of its own, one in a storage, one that is not there."""
     ASKED.clear()
 
@@ -39,7 +39,7 @@ async def contents() -> AsyncIterator[FileContents]:
     async with TestServer(app) as server:
         key = parse_key(f"{server.host}:{server.port}:__force_insecure:secret")
         client = FlywheelClient.connect(key, site="main")
-        yield FileContents(client)
+        yield SmallFiles(client)
         await client.close()
 
 
@@ -48,7 +48,7 @@ def reference(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "acquisition", "id": "6a0000000000000000000001", "name": name, **more}
 
 
-async def test_a_file_is_read_in_its_version(contents: FileContents) -> None:
+async def test_a_file_is_read_in_its_version(contents: SmallFiles) -> None:
     """The name is encoded; a version that is no number (sites of 2019) is left out."""
     assert await contents.content(reference("a b.tsv", version=2), most=100) == b"onset\tduration"
     assert await contents.content(reference("a b.tsv", version="v0-sha384-x"), most=100) == b"onset\tduration"
@@ -57,14 +57,14 @@ async def test_a_file_is_read_in_its_version(contents: FileContents) -> None:
         await contents.content(reference("a b.tsv"), most=3)
 
 
-async def test_a_signed_address_is_followed_without_our_key(contents: FileContents) -> None:
+async def test_a_signed_address_is_followed_without_our_key(contents: SmallFiles) -> None:
     """The storage is asked for exactly that address, and sees no header of ours."""
     assert await contents.content(reference("b.tsv"), most=100) == b"from the storage"
     assert ASKED[0][1] is not None
     assert ASKED[1] == ("/storage/b?signature=x", None)
 
 
-async def test_a_file_that_is_gone_is_gone(contents: FileContents) -> None:
+async def test_a_file_that_is_gone_is_gone(contents: SmallFiles) -> None:
     """As everywhere."""
     with pytest.raises(Gone):
         await contents.content(reference("c.tsv"), most=100)
