@@ -16,7 +16,6 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
-from flyball.adapters.folder import DataFolder
 from flyball.adapters.posting import Posting
 from flyball.adapters.store.copying import copy_ledger
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
@@ -29,6 +28,7 @@ from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
+from flyball.lenders import lend
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
@@ -36,27 +36,27 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
-from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
+from flyball.scouting import Scouts
+from flyball.scouts import ScoutParts
 from flyball.seeking import seek
-from flyball.settings import FlywheelSite, Settings
+from flyball.settings import NeuroscoutSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
+from flyball.triggers.scouting import ScoutWatch
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
-from flyball.workers.hands import NO_SITE
 from flyball.workers.reporting import ReportPress
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
-NO_WAIT = (2.0, 60.0)  # seconds after an unclear end, of what is on no site: as the sites' own default
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -121,8 +121,11 @@ class Daemon:
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
+        self.scouts = Scouts(self.store, self.clock, self._saw_request)
         for name, settings in self.settings.sites.items():
-            if not isinstance(settings, FlywheelSite):
+            if isinstance(settings, NeuroscoutSite):
+                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
+                self._stack.push_async_callback(scout.client.close)
                 continue
             parts = connect(name, settings, self._saw_request)
             self._stack.push_async_callback(parts.client.close)
@@ -130,7 +133,7 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
-        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())])
+        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
         fonts = None if self._only_look else self.settings.data_dir / "plots"
         self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
@@ -145,6 +148,7 @@ class Daemon:
             mask=self.secrets.mask,
         )
         self.book.equip(self.crew)
+        self.scouts.use(self.rules.rules)
         self.doubts = Doubts(self.watches)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
@@ -163,17 +167,25 @@ class Daemon:
         await self.dispatcher.look_everywhere(startup)
         self.opened = True
 
+    def _all_parts(self) -> list[SiteParts | ScoutParts]:
+        return [*self.sites.values(), *self.scouts.parts.values()]
+
+    @property
+    def all_sites(self) -> dict[str, SiteParts | ScoutParts]:
+        """Every site that is watched, of either kind."""
+        return {**self.sites, **self.scouts.watched}
+
+    @property
+    def all_watches(self) -> dict[str, Watch | ScoutWatch]:
+        """The watches over them."""
+        return {**self.watches, **self.scouts.watches}
+
     def _all_hands(self) -> dict[str, Hands]:
         """What effects may use on each site, and those of rules that need no site."""
-        folder, poster = DataFolder(self.settings.data_dir, self.settings.config_dir), Posting()
+        poster = Posting()
         self._stack.push_async_callback(poster.close)
         common = (self.channels, self._secret)
-        without = Hands(NO_SITE, *common, self.clock.now(), NO_WAIT, folder=folder, poster=poster)
-        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
-        hands = dict.fromkeys((NOWHERE, *others), without)
-        return hands | {
-            name: parts.hands(*common, self.clock, folder, poster, self.press) for name, parts in self.sites.items()
-        }
+        return lend(self.settings, self.sites, self.scouts, poster, self.press, common, self.clock)
 
     async def _ledger(self) -> Path:
         """The ledger's file, or that of a copy."""
@@ -213,12 +225,16 @@ class Daemon:
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""
         taken = await self.book.reload(self.watches, self.crew)
+        self.scouts.use(self.rules.rules)
         self.ring()
         return taken
 
     # --- what the rooms call back
 
     def _ready(self, site: str, levels: set[Level]) -> bool:
+        scout = self.scouts.watches.get(site)
+        if scout is not None:
+            return scout.ready
         watch = self.watches.get(site)
         return watch is not None and watch.ready_for(levels - {Level.MATRIX})
 
@@ -331,7 +347,7 @@ class Daemon:
         for name, watch in self.watches.items():
             found[f"watch {name}"] = watch.run
             found[f"sweep {name}"] = watch.run_sweeps
-        return found
+        return found | self.scouts.services()
 
     async def run(self) -> None:
         """Run until a signal or `supervisor.stop()`."""
@@ -344,6 +360,7 @@ class Daemon:
         fine = True
         for watch in self.watches.values():
             fine = await watch.once() and fine
+        fine = await self.scouts.look() and fine
         await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
         return fine
 
@@ -352,6 +369,7 @@ class Daemon:
         fine = await self.look()
         for watch in self.watches.values():
             await watch.sweep_if_due()
+        await self.scouts.sweep()
         await self.serve_schedules()
         await self.hooks.step()
         async with asyncio.TaskGroup() as tasks:
@@ -361,12 +379,18 @@ class Daemon:
                 if self.crew.under_way or await self._due_soon() or await self.doubts.step():
                     await self._act.wait(0.1)
                     continue
+                if await self.scouts.awaited() or (self._has_scouted() and await self.scouts.news()):
+                    await self._act.wait(0.1)
+                    continue
                 break
         return fine
 
+    def _has_scouted(self) -> bool:
+        return any(kind.startswith("neuroscout.") for kind, _ in self.crew.tally.ended)
+
     async def jobs_running(self) -> bool:
-        """Whether a job that was launched here has not ended on its site."""
-        return await self.store.read(unended_jobs) > 0
+        """Whether a job that was launched here has not ended on its site, or an analysis has not been compiled."""
+        return await self.store.read(unended_jobs) > 0 or await self.scouts.awaited()
 
     async def _due_soon(self) -> bool:
         """Whether something is due, or a retry or a look at an unclear outcome is due so soon that it is waited for.

@@ -112,6 +112,9 @@ def _held_by(rule: Rule, made: Sequence[Json]) -> list[str]:
             reasons.append(f"{what} waits: {effect['error']}")
         elif effect["state"] == EffectState.FAILED:
             reasons.append(f"{what} failed: {effect['error']}; `flyball retry {effect['id']}` tries again")
+        elif outcome.get("difference"):
+            changed = ", ".join(map(str, outcome["difference"]))
+            reasons.append(f"{what}: people changed {changed} of {outcome.get('analysis')} since; it is left as it is")
         elif outcome.get("equal_run"):
             reasons.append(f"{what} is a duplicate of {outcome.get('analysis') or outcome.get('job')}")
         elif effect["state"] == EffectState.DONE and effect["kind"] == "launch":

@@ -116,7 +116,9 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         fine = await daemon.look()
         if not fine:
-            errors = "; ".join(watch.weather.error or "" for watch in daemon.watches.values() if watch.weather.error)
+            errors = "; ".join(
+                watch.weather.error or "" for watch in daemon.all_watches.values() if watch.weather.error
+            )
             fail(lab.secrets.mask(errors), FAILED)
         rules = list(lab.rules.rules) if rule is None else rules_named(lab.rules.rules, rule)
         if everything:
@@ -126,10 +128,9 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
             only = await find_keys(daemon.find, rules, target)
             if not only:
                 fail(f"the site shows nothing named {target!r}")
-        found = await plan_on(
-            daemon.store, daemon.dispatcher, rules, daemon.clock.now(), only=only, whenever=rule is not None
-        )
-        found["requests"] = sum(parts.requests.total for parts in daemon.sites.values())
+        now, whenever = daemon.clock.now(), rule is not None
+        found = await plan_on(daemon.store, daemon.dispatcher, rules, now, only=only, whenever=whenever)
+        found["requests"] = sum(parts.requests.total for parts in daemon.all_sites.values())
     return found
 
 

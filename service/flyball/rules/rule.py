@@ -102,6 +102,7 @@ class Triggers:
     jobs: tuple[JobTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
     webhooks: tuple[str, ...] = ()
+    analyses: frozenset[str] = frozenset()  # statuses of Neuroscout analyses
 
     @property
     def at_once(self) -> bool:
