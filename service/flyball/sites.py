@@ -54,7 +54,7 @@ class SiteParts:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
         unclear = (wait.reset.total_seconds(), wait.timeout.total_seconds())
-        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear)
+        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear, wait.late.total_seconds())
 
 
 @dataclass(slots=True)

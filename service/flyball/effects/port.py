@@ -87,6 +87,7 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        late: least seconds between the first look that found nothing and the second.
     """
 
     site: Site
@@ -94,6 +95,7 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
+    late: float = 0.0
 
 
 class Kind(EffectKind, Protocol):

@@ -74,6 +74,7 @@ class Server:
         self.faults = faults
         self.requests = Requests()
         self._runner: web.ServerRunner | None = None
+        self._late: set[asyncio.TimerHandle] = set()
         self.address: tuple[str, int] = ("127.0.0.1", 0)
 
     async def start(self, host: str, port: int) -> None:
@@ -85,7 +86,10 @@ class Server:
         self.address = self._runner.addresses[0][:2]
 
     async def stop(self) -> None:
-        """Stop listening and close the connections."""
+        """Stop listening and close the connections; what was to be carried out later is not."""
+        for handle in self._late:
+            handle.cancel()
+        self._late.clear()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -102,8 +106,11 @@ class Server:
         try:
             if fault is not None and fault.kind == "slow":
                 await asyncio.sleep(fault.delay_s)
-            if fault is None or fault.carries_out:
-                reply = self._answer(_read(request.method, path, query, headers, body, parts))
+            asked = _read(request.method, path, query, headers, body, parts)
+            if fault is not None and fault.is_late:
+                self._later(fault.late_s, asked)
+            elif fault is None or fault.carries_out:
+                reply = self._answer(asked)
             if fault is not None and fault.kind != "slow":
                 status = fault.status if fault.kind == "status" else 0
                 reply = Reply(status=status, body=reply.body, raw=reply.raw, content_type=reply.content_type)
@@ -115,6 +122,16 @@ class Server:
     def _answer(self, request: Request) -> Reply:
         return answer(self._state(), request)
 
+    def _later(self, seconds: float, request: Request) -> None:
+        """Carry a request out later, whether or not anybody waits for it."""
+
+        def act() -> None:
+            self._late.discard(handle)
+            self._answer(request)
+
+        handle = asyncio.get_running_loop().call_later(seconds, act)
+        self._late.add(handle)
+
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
         """`/sandbox/faults`, `/sandbox/requests`, `/sandbox/reset`."""
         match request.method, request.path:
@@ -124,6 +141,7 @@ class Server:
                     "by_method": dict(self.requests.by_method),
                     "by_status": {str(status): n for status, n in self.requests.by_status.items()},
                     "faults": [{"kind": f.kind, "path": f.path, "hits": f.hits} for f in self.faults.faults],
+                    "late": len(self._late),
                 }
                 return _response(Reply(body=counts))
             case "POST", "/sandbox/faults":

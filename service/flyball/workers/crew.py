@@ -153,6 +153,8 @@ class Crew:
             report = Report(Outcome.UNKNOWN, error="stopped before the answer", wait=hands.unclear_wait[0])
             await shielded(lambda: self._end(effect, report, self._clock.monotonic() - started, hurry))
             raise
+        if report.outcome is Outcome.UNKNOWN and report.looked and report.wait is None:
+            report = replace(report, wait=hands.late)
         seconds = self._clock.monotonic() - started
         await shielded(lambda: self._end(effect, report, seconds, hurry), cancelled=hurry.set)
 
