@@ -49,6 +49,7 @@ log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
+PATIENCE = 10.0  # seconds that `--until-idle` gives the sites to be read before it begins with the work of the first
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -303,28 +304,61 @@ class Daemon:
     # --- once
 
     async def look(self) -> bool:
-        """Read what is new on every site; whether every one could be read."""
-        fine = True
-        for watch in self.watches.values():
-            fine = await watch.once() and fine
+        """Read what is new on every site, side by side; whether every one could be read."""
+        async with asyncio.TaskGroup() as tasks:
+            looks = [tasks.create_task(watch.once(), name=f"look {name}") for name, watch in self.watches.items()]
         await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
-        return fine
+        return all(look.result() for look in looks)
 
     async def run_until_idle(self) -> bool:
-        """Do all that is due now, and what follows from it; whether every site could be read."""
-        fine = await self.look()
-        for watch in self.watches.values():
-            await watch.sweep_if_due()
-        await self.serve_schedules()
-        await self.hooks.step()
+        """Do all that is due now, and what follows from it; whether every site could be read.
+
+        A stop meanwhile lets attempts under way finish for as long as the daemon would, then cuts them off.
+        """
         async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(self._until_idle(), name="until idle")
+            ending = tasks.create_task(self.supervisor.cut_off(running), name="stop")
+            await asyncio.wait([running])
+            ending.cancel()
+        return not running.cancelled() and running.result()
+
+    async def _until_idle(self) -> bool:
+        """Sites are read side by side, and one that does not answer holds up no other's work."""
+        async with asyncio.TaskGroup() as tasks:
+            looks = [
+                tasks.create_task(self._read_once(watch), name=f"look {name}") for name, watch in self.watches.items()
+            ]
+            if looks:
+                await self._first_looks(looks)
+            await self.serve_schedules()
+            await self.hooks.step()
             while not self.supervisor.stopping.is_set():
                 if await self.dispatcher.step() or await self.crew.step(tasks):
                     continue
                 if self.crew.under_way or await self._due_soon() or await self.doubts.step():
                     await self._act.wait(0.1)
-                    continue
-                break
+                elif any(not look.done() for look in looks):
+                    await self._decide.wait(0.1)
+                    await self.serve_schedules()  # of a site that could only be read now
+                else:
+                    break
+            for look in looks:
+                look.cancel()
+        return all(not look.cancelled() and look.result() for look in looks)
+
+    async def _first_looks(self, looks: list[asyncio.Task[bool]]) -> None:
+        """Wait until all sites are read, or one takes much longer than the others, or a stop."""
+        left = PATIENCE
+        while left > 0 and not self.supervisor.stopping.is_set():
+            _, waiting = await asyncio.wait(looks, timeout=0.1)
+            if not waiting:
+                return
+            left -= 0.1
+
+    @staticmethod
+    async def _read_once(watch: Watch) -> bool:
+        fine = await watch.once()
+        await watch.sweep_if_due()
         return fine
 
     async def jobs_running(self) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from chaos.plan import Moment
 from support.process import Program, SandboxProgram, until
@@ -44,7 +45,7 @@ class Fleet:
         self._running: list[Program | None] = [None] * replicas
         self.harm = Harm()
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -65,7 +65,15 @@ def faults(scale: Scale, strength: float = 1.0) -> list[Fault]:
     plan: list[dict[str, Any]] = [
         {"kind": "reset_after", "late_s": late, "method": "POST", "path": CREATES, "rate": 0.02},
         {"kind": "hang", "commit": True, "late_s": late, "method": "POST", "path": CREATES, "rate": 0.03},
-        {"kind": "status", "status": 504, "commit": True, "late_s": late, "method": "POST", "path": CREATES, "rate": 0.01},
+        {
+            "kind": "status",
+            "status": 504,
+            "commit": True,
+            "late_s": late,
+            "method": "POST",
+            "path": CREATES,
+            "rate": 0.01,
+        },
         {"kind": "reset_after", "path": WRITES, "method": "POST", "rate": 0.07},
         {"kind": "reset_after", "path": WRITES, "method": "DELETE", "rate": 0.1},
         {"kind": "reset_before", "path": WRITES, "method": "POST", "rate": 0.05},

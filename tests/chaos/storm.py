@@ -46,12 +46,16 @@ class Tally:
         done = ", ".join(f"{count} {name}" for name, count in self.verdict.done.items())
         said = [
             f"seed {given.seed}, {given.store.partition(':')[0]}, {given.replicas} daemon(s), site {given.dialect}:",
-            f"  {harm.kills} kills, {harm.pauses} pauses, {harm.stops} stops (slowest {harm.slowest_stop:.1f} s), "
-            f"{harm.ended} runs ended by themselves; {self.faults} faults, {self.flips} reports changed",
+            (
+                f"  {harm.kills} kills, {harm.pauses} pauses, {harm.stops} stops (slowest {harm.slowest_stop:.1f} s), "
+                f"{harm.ended} runs ended by themselves; {self.faults} faults, {self.flips} reports changed"
+            ),
             f"  effects: {done}",
-            f"  lost {len(self.verdict.lost)}, doubled {len(self.verdict.doubled)}, "
-            f"faults of our own {len(harm.broken)}, writes of a second clean run {self.second_run_wrote}; "
-            f"{self.seconds:.0f} s",
+            (
+                f"  lost {len(self.verdict.lost)}, doubled {len(self.verdict.doubled)}, "
+                f"faults of our own {len(harm.broken)}, writes of a second clean run {self.second_run_wrote}; "
+                f"{self.seconds:.0f} s"
+            ),
         ]
         said += [f"  LOST {line}" for line in self.verdict.lost]
         said += [f"  DOUBLED {line}" for line in self.verdict.doubled]

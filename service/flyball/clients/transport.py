@@ -144,6 +144,10 @@ class Transport:
     ) -> None:
         await self.close()
 
+    def site_now(self) -> datetime:
+        """The present by the site's clock, as far as its last answer showed it: what a date in an answer is held to."""
+        return self.now() + self.skew
+
     async def close(self) -> None:
         """Closes all connections; nothing can be sent afterwards."""
         self._closed = True
@@ -169,7 +173,7 @@ class Transport:
             else:
                 if response.status not in _REPEATED:
                     return response
-                asked = retry_after(response.headers, self.now())
+                asked = retry_after(response.headers, self.site_now())
                 if asked is not None and asked > _LONGEST_OBEYED_HERE:
                     return response
                 wait = max(wait, asked or 0.0)  # noqa: PLW2901 - the site's wish over ours
@@ -192,7 +196,7 @@ class Transport:
             finally:
                 if self._observer is not None:
                     self._observer(request.method, request.template or request.path, status, self._clock() - begun)
-            asked = retry_after(response.headers, self.now()) if status in (429, 503) else None
+            asked = retry_after(response.headers, self.site_now()) if status in (429, 503) else None
             busy = status == 429 or asked is not None
             self._pace.saw(Seen.BUSY if busy else Seen.ILL if status == 503 else Seen.OK, asked)
             return response

@@ -78,7 +78,7 @@ sites:
     api_key: env:FLYWHEEL_API_KEY
     poll: {every: 30s}
     limits: {concurrency: 16}
-    unclear_wait: 5s         # for both kinds of unclear ends
+    unclear_wait: 5s         # for all three waits
     timeouts: {whole: 10m}
 """,
     "poll": """
@@ -97,7 +97,7 @@ sites:
 sites:
   main:
     api_key: env:FLYWHEEL_API_KEY
-    unclear_wait: {reset: 5s, timeout: 2m}
+    unclear_wait: {reset: 5s, timeout: 2m, late: 1m}
 """,
     "timeouts": """
 sites:
