@@ -11,7 +11,6 @@ from flyball.app import Daemon
 from flyball.asking import why
 from flyball.effects.catalog import KINDS
 from flyball.ledger.history import History
-from flyball.ledger.history_targets import find_target
 from flyball.ledger.steering import approve, pause, reject, resume, retry
 from flyball.model.effect import EffectState
 from flyball.model.errors import SiteError
@@ -187,7 +186,7 @@ class Answers:
         daemon = self._daemon
         if rule not in daemon.dispatcher.rules:
             raise NotFound(f"there is no rule {rule!r}; there are: {', '.join(sorted(daemon.dispatcher.rules))}")
-        keys = await daemon.store.read(lambda connection: find_target(connection, target))
+        keys = await daemon.find(target)
         with suppress(SiteError):  # then the answer is of the last read, and `/readyz` says what is wrong
             await daemon.read_again(keys)
         answer = await why(daemon.store, daemon.dispatcher, daemon.dispatcher.rules[rule], keys, daemon.clock.now())

@@ -34,6 +34,7 @@ from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
 from flyball.rules.reading import RuleSet
+from flyball.seeking import seek
 from flyball.settings import FlywheelSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
 from flyball.sites import SiteParts, connect
@@ -182,6 +183,10 @@ class Daemon:
             mine = [key for key in keys if key.site == site]
             if mine:
                 await watch.poller.taking.call_roll(mine, watch.needs, source="poll")
+
+    async def find(self, target: str) -> list[NodeKey]:
+        """The nodes that a person names, by id or path."""
+        return await seek(self.store, self.watches, target)
 
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""

@@ -1,10 +1,13 @@
-"""Doing many things at once, with bounds: the one shape that the rooms need."""
+"""Doing many things at once, with bounds: the few shapes that the rooms need."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
+
+from flyball.model.errors import FlyballError
 
 T = TypeVar("T")
 
@@ -40,3 +43,42 @@ def _next(queue: Iterator[T]) -> list[T]:
     for item in queue:
         return [item]
     return []
+
+
+@asynccontextmanager
+async def ahead(source: AsyncGenerator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """The items of `source`, each fetched while the one before it is being worked on; never more than one ahead.
+
+    A failure of the source is raised where its item would have come. Leaving the context ends the source.
+    """
+    room = asyncio.Semaphore(1)
+    fetched: asyncio.Queue[list[T] | FlyballError] = asyncio.Queue()
+
+    async def fetch() -> None:
+        try:
+            async with aclosing(source):
+                await room.acquire()
+                async for item in source:
+                    fetched.put_nowait([item])
+                    await room.acquire()
+        except FlyballError as error:  # what was fetched before it is worked on to its end
+            fetched.put_nowait(error)
+        else:
+            fetched.put_nowait([])
+
+    async def items() -> AsyncIterator[T]:
+        while found := await fetched.get():
+            if isinstance(found, FlyballError):
+                raise found
+            room.release()
+            yield found[0]
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            fetching = tasks.create_task(fetch(), name="fetch ahead")
+            try:
+                yield items()
+            finally:
+                fetching.cancel()
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None

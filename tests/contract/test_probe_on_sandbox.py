@@ -66,7 +66,7 @@ async def test_the_probe_proves_the_spellings_with_few_requests_and_no_write(dia
     """Ids, dates, operators, sorting, pages by id and job tags, in about 20 reads."""
     async with lab(dialect=dialect) as (client, sandbox):
         found = await probe(client)
-        assert sandbox.requests.total <= 23
+        assert sandbox.requests.total <= 25
         assert set(sandbox.requests.by_method) == {"GET"}
     assert found.filters_proved
     assert (found.object_ids, found.string_ids, found.date_form) == (Spelling.BARE, Spelling.QUOTED, DateForm.NAIVE)
@@ -318,3 +318,19 @@ def test_the_default_dialect_is_the_documented_one() -> None:
     """Before any probe: documented spellings, nothing proved."""
     assert Dialect().page_size is None
     assert not Dialect().proves_operator(">=")
+
+
+async def test_files_are_filtered_by_name_only_where_that_is_proved() -> None:
+    """Not on a site that passes over the condition, nor on one that finds nothing by it."""
+
+    def passes_over(request: Request) -> Request:
+        return replaced_filter(request, r"name=~.*", "parents.project=~.")
+
+    def finds_nothing(request: Request) -> Response | None:
+        return Response(200, {}, b'{"results": []}') if "name=~" in dict(request.query).get("filter", "") else None
+
+    found = {}
+    for name, bend in (("plain", None), ("passes over", passes_over), ("finds nothing", finds_nothing)):
+        async with lab(bend=bend) as (client, _):
+            found[name] = (await probe(client)).file_names
+    assert found == {"plain": True, "passes over": False, "finds nothing": False}

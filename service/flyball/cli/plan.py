@@ -25,7 +25,6 @@ from flyball.cli.common import (
     say_json,
     show_rejected,
 )
-from flyball.ledger.history_targets import find_target
 from flyball.rules.rule import Since
 
 
@@ -80,7 +79,7 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
             rules = [replace(one, since=Since(everything=True)) for one in rules]
         only = None
         if target is not None:
-            only = await daemon.store.read(lambda connection: find_target(connection, target))
+            only = await daemon.find(target)
             if not only:
                 fail(f"the site shows nothing named {target!r}")
         found = await plan_on(daemon.store, daemon.dispatcher, rules, daemon.clock.now(), only=only)
@@ -124,6 +123,6 @@ def why(
 async def _why(lab: Lab, rule: str, target: str) -> Any:
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         await daemon.look()
-        keys = await daemon.store.read(lambda connection: find_target(connection, target))
+        keys = await daemon.find(target)
         await daemon.read_again(keys)
         return await why_on(daemon.store, daemon.dispatcher, daemon.dispatcher.rules[rule], keys, daemon.clock.now())

@@ -33,7 +33,6 @@ from flyball.configfile.suggest import instead
 from flyball.configfile.writing import write_yaml
 from flyball.configfile.yaml import NotReadable, read_yaml
 from flyball.events.documents import load_documents
-from flyball.ledger.history_targets import find_target
 from flyball.model.node import Document, NodeKey
 from flyball.rules.engine import Functions
 from flyball.rules.given_nodes import GivenError
@@ -192,7 +191,7 @@ async def _record(lab: Lab, rules: list[Rule], target: str) -> _Recorded:
         if not await daemon.look():
             errors = "; ".join(watch.weather.error or "" for watch in daemon.watches.values() if watch.weather.error)
             fail(lab.secrets.mask(errors), FAILED)
-        keys = await daemon.store.read(lambda connection: find_target(connection, target))
+        keys = await daemon.find(target)
         if not keys:
             fail(f"the site shows nothing named {target!r} that a rule is about")
         key, fitting = _fitting(keys, rules, target)

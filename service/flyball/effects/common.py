@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -86,7 +86,8 @@ def container_json(document: Document, level: Level) -> dict[str, Any] | None:
     entry["project"] = node.id if level is Level.PROJECT else node.parents.get("project")
     if level is Level.FILE:
         entry["name"] = node.label
-        entry["parent"] = dict(node.doc.get("parent_ref") or {})
+        parent = node.doc.get("parent_ref")
+        entry["parent"] = dict(parent) if isinstance(parent, Mapping) else {}
     return entry
 
 

@@ -77,15 +77,14 @@ class TagEntry(Entry):
                 reason = lacking(document, self.on, "tag it").note
                 yield Wish("tag", Verdict.UNKNOWN, {}, "", reason, slot, reason)
                 continue
-            key = once_key(
-                moment.rule_id, document.target.id, container["level"], container["id"], tag, moment.generation
-            )
+            want = self.want(moment, condition)
             params: Mapping[str, object] = {"container": container, "tag": tag}
+            place = (moment.rule_id, document.target.id, container["level"], container["id"])
             yield Wish(
                 "tag",
-                self.want(moment, condition),
+                want,
                 params,
-                key,
+                once_key(*place, tag, moment.generation) if want is Verdict.YES else "",
                 f"tag {tag}  {container['path']}",
                 slot,
                 over=str(moment.over or WhenOver.RETRACT),

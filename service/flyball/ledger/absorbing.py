@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
+from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros_or_none, node_row, row_node
 from flyball.ledger.mirror import Change, by_level, chunks, find, upsert
 from flyball.ledger.prints import content_of
@@ -33,6 +34,15 @@ _OUTLINE = (
     nodes.c.info_known,
     nodes.c.settled_from,
     nodes.c.presence,
+)
+_TOUCHED = (
+    update(nodes)
+    .where(
+        nodes.c.site == bindparam("of_site"), nodes.c.level == bindparam("of_level"), nodes.c.id == bindparam("of_id")
+    )
+    .values(
+        modified=bindparam("new_modified"), revision=bindparam("new_revision"), settled_from=bindparam("new_settled")
+    )
 )
 
 
@@ -78,7 +88,7 @@ def absorb(connection: Connection, read: Iterable[Node], *, sure: bool = False) 
             done.older.append(node)
         else:
             differing.append(node)
-    _note_touched(connection, touched)
+    many(connection, _TOUCHED, touched)
     done.changes = _store(connection, differing, find(connection, [n.key for n in differing if n.key in outlines]))
     return done
 
@@ -129,25 +139,6 @@ def _touch(node: Node, outline: Any) -> dict[str, Any]:
         "new_revision": node.revision,
         "new_settled": modified if blind else outline.settled_from,
     }
-
-
-def _note_touched(connection: Connection, touched: list[dict[str, Any]]) -> None:
-    if not touched:
-        return
-    statement = (
-        update(nodes)
-        .where(
-            nodes.c.site == bindparam("of_site"),
-            nodes.c.level == bindparam("of_level"),
-            nodes.c.id == bindparam("of_id"),
-        )
-        .values(
-            modified=bindparam("new_modified"),
-            revision=bindparam("new_revision"),
-            settled_from=bindparam("new_settled"),
-        )
-    )
-    connection.execute(statement, touched)
 
 
 def _store(connection: Connection, read: Iterable[Node], stored: Mapping[NodeKey, Node]) -> list[Change]:

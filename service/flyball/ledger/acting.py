@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
 from flyball.ledger.book import store_book
+from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, pack, row_effect
 from flyball.ledger.finishing import finish
 from flyball.ledger.jobs import follow_job
@@ -144,12 +145,10 @@ def _begin(connection: Connection, begun: Sequence[Effect], caps: Mapping[str, C
             absent.append(values | {"stored": pack(kept)})
         else:
             plain.append(values)
-    if plain:
-        connection.execute(_BEGIN, plain)
-    if absent:
-        connection.execute(_BEGIN_ABSENT, absent)
+    many(connection, _BEGIN, plain)
+    many(connection, _BEGIN_ABSENT, absent)
     started = [{"effect": int(one.id), "number": one.attempts, "started": stamp} for one in begun]
-    connection.execute(_ATTEMPT, started)
+    many(connection, _ATTEMPT, started)
     # The version that launches it, which may be newer than the one that asked for it.
     launches = [
         {"ident": int(one.id), "version": caps[one.rule].version}

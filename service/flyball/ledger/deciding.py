@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from flyball.ledger.book import load_book, store_book
+from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, unpack
 from flyball.ledger.limiting import call_all
 from flyball.ledger.mirror import chunks
@@ -27,6 +28,7 @@ from flyball.rules.reconciling import untried
 from flyball.rules.rule import Mode
 
 _HELD = str(EffectState.HELD)
+_EFFECT = insert(effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,7 @@ def store_decisions(connection: Connection, batch: Iterable[Decided], now: datet
             )
             stored.effects += 1
             stored.kinds[planned.kind] = stored.kinds.get(planned.kind, 0) + 1
-    if wanted:
-        connection.execute(insert(effects), wanted)
+    many(connection, _EFFECT, wanted)
     _give_up_held(connection, book, now)
     store_book(connection, book, now)
     return stored

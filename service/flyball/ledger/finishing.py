@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from flyball.ledger.alerting import note_alert
+from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.limiting import LAUNCH, call_waiting
 from flyball.ledger.mirror import chunks
@@ -85,7 +86,7 @@ def finish_all(connection: Connection, ends: Sequence[End], now: datetime, *, ro
         mine.append(Ended(end.effect, end.report, state))
     _close_attempts(connection, mine, now)
     for names, some in changed.items():
-        connection.execute(_changing(names), some)
+        many(connection, _changing(names), some)
     after_tags(connection, [ended for ended in mine if ended.effect.kind == TAG], now, route)
     for ended in mine:
         _after(connection, ended, now)
@@ -110,20 +111,17 @@ def _rows(connection: Connection, ends: Sequence[End]) -> dict[int, Any]:
 
 
 def _close_attempts(connection: Connection, ended: Sequence[Ended], now: datetime) -> None:
-    if ended:
-        connection.execute(
-            _CLOSED,
-            [
-                {
-                    "of_effect": int(one.effect.id),
-                    "of_number": one.effect.attempts,
-                    "at": micros(now),
-                    "how": str(one.report.outcome),
-                    "why": one.report.error,
-                }
-                for one in ended
-            ],
-        )
+    rows = [
+        {
+            "of_effect": int(one.effect.id),
+            "of_number": one.effect.attempts,
+            "at": micros(now),
+            "how": str(one.report.outcome),
+            "why": one.report.error,
+        }
+        for one in ended
+    ]
+    many(connection, _CLOSED, rows)
 
 
 def _after(connection: Connection, ended: Ended, now: datetime) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, exists, literal, or_, select
 
+from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros
-from flyball.ledger.mirror import descendants, inserting
+from flyball.ledger.mirror import descendants, insert_of, inserting
 from flyball.ledger.tables import looks, nodes
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
 from flyball.model.levels import below as levels_below
@@ -64,8 +66,7 @@ def owe_all(connection: Connection, owed: Iterable[Owed], *, now: datetime) -> i
                 if worth and (look.fits is None or look.fits.match(one.label)):
                     _put(direct, look, one.id, event, now)
     rows = list(direct.values())
-    if rows:
-        connection.execute(_merging(connection), rows)
+    many(connection, _merging(connection.dialect.name), rows)
     return len(rows)
 
 
@@ -96,8 +97,9 @@ def _put(
         known |= {"event": event, "urgent": True}
 
 
-def _merging(connection: Connection) -> Any:
-    statement = inserting(connection, looks)
+@lru_cache
+def _merging(database: str) -> Any:
+    statement = insert_of(database)(looks)
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=["rule", "site", "level", "target"],

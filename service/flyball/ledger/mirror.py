@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 
+from flyball.ledger.bulk import many
 from flyball.ledger.codec import node_row, row_node, unpack
 from flyball.ledger.tables import nodes
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, below
@@ -62,10 +63,11 @@ def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 def inserting(connection: Connection, table: Any) -> Any:
     """The database's own INSERT, which can say what happens on conflict."""
-    return _insert_of(connection.dialect.name)(table)
+    return insert_of(connection.dialect.name)(table)
 
 
-def _insert_of(database: str) -> Any:
+def insert_of(database: str) -> Any:
+    """The INSERT of a database, by the name of its dialect."""
     if database == "postgresql":
         from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - 2 MB that an embedded ledger does not need
 
@@ -76,12 +78,12 @@ def _insert_of(database: str) -> Any:
 def upsert(connection: Connection, table: Any, rows: list[dict[str, Any]], keys: tuple[str, ...]) -> None:
     """Insert rows, or replace those with the same key."""
     if rows:
-        connection.execute(_upserting(connection.dialect.name, table, tuple(rows[0]), keys), rows)
+        many(connection, _upserting(connection.dialect.name, table, tuple(rows[0]), keys), rows)
 
 
 @lru_cache(maxsize=64)
 def _upserting(database: str, table: Any, columns: tuple[str, ...], keys: tuple[str, ...]) -> Any:
-    statement = _insert_of(database)(table)
+    statement = insert_of(database)(table)
     replaced = {name: statement.excluded[name] for name in columns if name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
 
@@ -160,10 +162,17 @@ def subtree(connection: Connection, site: str, level: Level, ids: Sequence[str])
 
 
 def ids_between(
-    connection: Connection, site: str, level: Level, after: str | None, last: str | None, project: str | None
+    connection: Connection,
+    site: str,
+    level: Level,
+    after: str | None,
+    last: str | None,
+    project: str | None,
+    *,
+    fits: Callable[[str], bool] = lambda _label: True,
 ) -> list[str]:
-    """Ids of present nodes with after < id ≤ last, in order; None leaves that end open."""
-    query = select(nodes.c.id).where(
+    """Ids of present nodes with after < id ≤ last whose label fits, in order; None leaves that end open."""
+    query = select(nodes.c.id, nodes.c.label).where(
         nodes.c.site == site, nodes.c.level == str(level), nodes.c.presence == str(Presence.PRESENT)
     )
     if after is not None:
@@ -172,7 +181,7 @@ def ids_between(
         query = query.where(nodes.c.id <= last)
     if project is not None:
         query = query.where((nodes.c.id if level is Level.PROJECT else nodes.c.project) == project)
-    return [row.id for row in connection.execute(query.order_by(nodes.c.id))]
+    return [ident for ident, label in connection.execute(query.order_by(nodes.c.id)) if fits(label)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, pack
 from flyball.ledger.mirror import chunks
 from flyball.ledger.prints import print_of
@@ -74,10 +75,8 @@ def close_looks(connection: Connection, batch: Sequence[Decided]) -> None:
             done.append(row)
         else:
             later.append(row | {"again": micros(again)})
-    if done:
-        connection.execute(_DONE, done)
-    if later:
-        connection.execute(_LATER, later)
+    many(connection, _DONE, done)
+    many(connection, _LATER, later)
 
 
 def record(connection: Connection, batch: Sequence[Decided], now: datetime) -> list[int | None]:

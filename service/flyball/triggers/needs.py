@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from flyball.clients.flywheel.dialect import Dialect
+from flyball.events.routing import sideways
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
 from flyball.rules.rule import Rule
+from flyball.rules.scope import Globs
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ORDER = (*HIERARCHY, Level.ANALYSIS, Level.JOB)  # from the top: what is read later hangs on what was read before
@@ -31,6 +33,8 @@ class Needs:
         info, tags: levels whose info, whose tags some rule reads.
         fields: level → further fields that some rule reads and lists may leave out.
         jobs_since: jobs that were created before are nobody's business; None: nor is any that is there already.
+        file_names: what the names of files must match to be some rule's business, by the rules' scopes; None: any file
+            may be. Most files of a site are images that no rule asks for: they are read past and not kept.
     """
 
     streams: tuple[Level, ...]
@@ -39,6 +43,13 @@ class Needs:
     tags: frozenset[Level] = frozenset()
     fields: Mapping[Level, frozenset[str]] = field(default_factory=dict)
     jobs_since: datetime | None = None
+    file_names: tuple[Globs, ...] | None = None
+
+    def is_about(self, level: Level, name: object) -> bool:
+        """Whether a node of that level and name may be some rule's business."""
+        if level is not Level.FILE or self.file_names is None:
+            return True
+        return any(globs.match(str(name)) for globs in self.file_names)
 
     def project_in_scope(self, group: str, label: str) -> bool:
         """Whether some rule is about the project."""
@@ -62,6 +73,9 @@ class Needs:
         if level in CONTAINERS and Level.FILE in self.streams and dialect.files_endpoint is not True:
             found.add("files")
             found |= {f"file {name}" for name, levels in (("info", self.info),) if Level.FILE in levels}
+        if level is Level.FILE:
+            names = [("*",)] if self.file_names is None else [globs.written for globs in self.file_names]
+            found |= {f"names {' '.join(written)}" for written in names}
         return frozenset(found)
 
 
@@ -88,7 +102,7 @@ def needs_of(rules: Iterable[Rule], site: str) -> Needs:
             fields[level] = fields.get(level, _NONE) | more
     streams = tuple(level for level in ORDER if level in watched)
     fields = {level: names for level, names in fields.items() if names}
-    return Needs(streams, mine, frozenset(info), frozenset(tags), fields, _jobs_since(mine))
+    return Needs(streams, mine, frozenset(info), frozenset(tags), fields, _jobs_since(mine), _file_names(mine))
 
 
 def _watched(rule: Rule) -> set[Level]:
@@ -99,6 +113,20 @@ def _watched(rule: Rule) -> set[Level]:
     if rule.trigger.jobs or any(spec.kind == "launch" for spec in rule.do):
         found.add(Level.JOB)
     return found - {Level.MATRIX}
+
+
+def _file_names(rules: Iterable[Rule]) -> tuple[Globs, ...] | None:
+    """The names that rules about single files ask for; None as soon as one rule looks at files otherwise."""
+    found: dict[tuple[str, ...], Globs] = {}
+    for rule in rules:
+        if Level.FILE not in _watched(rule):
+            continue
+        globs = rule.scope.levels.get(str(Level.FILE))
+        alone = rule.each is Level.FILE and not rule.peers and sideways(rule) is None
+        if not alone or globs is None or not globs.include:
+            return None
+        found[globs.written] = globs
+    return tuple(found[written] for written in sorted(found)) or None
 
 
 def _jobs_since(rules: Iterable[Rule]) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ async def pages_by_id(
     *,
     after: str | None = None,
     parent: Parent | None = None,
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page]:
     """All rows of a list, by id, in pages; the last one may be empty.
 
     An object whose info alone is more than the client takes is read without it, and stays unknown in that; the others

@@ -15,7 +15,8 @@ import structlog
 
 from flyball.clients.flywheel.client import OWN
 from flyball.clients.flywheel.dialect import JobsAccess
-from flyball.clients.flywheel.filters import Filter, identified, since, where
+from flyball.clients.flywheel.filters import Filter, identified, like, since, where
+from flyball.concurrency import ahead
 from flyball.ledger.mirror import ids_between
 from flyball.ledger.noticing import load_cursor, save_cursor
 from flyball.model.levels import Level
@@ -26,6 +27,7 @@ from flyball.triggers.poller import Poller
 from flyball.triggers.streams import Stream
 
 log = structlog.get_logger()
+NAMES = 20  # patterns of file names that a list is asked for; with more, all files are listed and most passed over
 MANY = 20  # above so many projects, the whole site is listed and the others' rows are passed over
 
 
@@ -125,32 +127,32 @@ class Sweeper:
         after: str | None = stored.get("after") if by_id and stored.get("read") == wanted else None
         listed: set[str] = set()
         length = 0
-        async for page in pages_by_id(
-            poller.client, str(level), self._filter(part, needs), after=after, parent=part.parent
-        ):
-            rows = page.rows
-            length = poller.lengths.followed(length, len(rows))
-            done.requests += 1
-            done.rows += len(rows)
-            ids = {row["id"] for row in rows if isinstance(row.get("id"), str)}
-            last = max(ids, default=None)
-            progress = {"after": last or after, "read": wanted}
-            taken = await poller.taking.take(
-                level,
-                [row for row in rows if keep(row)],
-                needs,
-                source=purpose,
-                cursor=(poller.site, name, progress) if by_id else None,
-                also=projects,
-                with_info=page.with_info,
-            )
-            done.changes += taken.changes
-            if not by_id:
-                listed |= ids
-                continue
-            if last is not None:
-                await self._missing(part, needs, (after, last), ids, done)
-            after = last or after
+        pages = pages_by_id(poller.client, str(level), self._filter(part, needs), after=after, parent=part.parent)
+        async with ahead(pages) as fetched:
+            async for page in fetched:
+                rows = page.rows
+                length = poller.lengths.followed(length, len(rows))
+                done.requests += 1
+                done.rows += len(rows)
+                ids = {row["id"] for row in rows if isinstance(row.get("id"), str)}
+                last = max(ids, default=None)
+                progress = {"after": last or after, "read": wanted}
+                taken = await poller.taking.take(
+                    level,
+                    [row for row in rows if keep(row)],
+                    needs,
+                    source=purpose,
+                    cursor=(poller.site, name, progress) if by_id else None,
+                    also=projects,
+                    with_info=page.with_info,
+                )
+                done.changes += taken.changes
+                if not by_id:
+                    listed |= ids
+                    continue
+                if last is not None:
+                    await self._missing(part, needs, (after, last), ids, done)
+                after = last or after
         # The list's end leaves the range open, so that a gap behind the last row is seen too.
         await self._missing(part, needs, (after if by_id else None, None), listed, done)
         now = poller.clock.now()
@@ -161,6 +163,10 @@ class Sweeper:
         conditions = []
         if part.project is not None and part.parent is None:
             conditions.append(identified("parents.project", part.project, dialect))
+        if part.level is Level.FILE and needs.file_names is not None and dialect.file_names:
+            names = [glob.written for globs in needs.file_names for glob in globs.include]
+            if len(names) <= NAMES:
+                conditions.append(like("name", names))
         if part.level is Level.JOB and needs.jobs_since is not None and needs.jobs_since > EPOCH:
             conditions.append(since("created", needs.jobs_since, dialect))
         return where(*conditions)
@@ -173,7 +179,9 @@ class Sweeper:
         if level is Level.JOB:
             return
         known = await poller.store.read(
-            lambda connection: ids_between(connection, poller.site, level, *span, part.project)
+            lambda connection: ids_between(
+                connection, poller.site, level, *span, part.project, fits=lambda label: needs.is_about(level, label)
+            )
         )
         absent = [NodeKey(poller.site, level, ident) for ident in known if ident not in listed]
         if not absent:

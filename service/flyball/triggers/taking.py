@@ -105,7 +105,7 @@ class Taking:
         """
         if level is Level.PROJECT:
             self.projects.learn(rows, needs)
-        rows = await self._relevant(level, rows, also)
+        rows = await self._relevant(level, rows, needs, also)
         nodes = await self.reading.nodes(level, rows, needs, with_info=with_info)
         asked = await self._check_files(level, rows, nodes, needs)
         noticed = await self.store(nodes, asked, source=source, cursor=cursor)
@@ -183,8 +183,10 @@ class Taking:
                 self.changed(keys[0].level, source)
         return asked
 
-    async def _relevant(self, level: Level, rows: Sequence[Row], also: frozenset[str]) -> list[Row]:
-        """The rows of projects that are watched, and those that the mirror has (they may have moved away)."""
+    async def _relevant(self, level: Level, rows: Sequence[Row], needs: Needs, also: frozenset[str]) -> list[Row]:
+        """The rows that some rule may be about, of projects that are watched; and those that the mirror has: they may
+        have moved away, or got another name.
+        """
         if level is Level.PROJECT:
             return list(rows)  # all of them, so that it is known which there are when a scope grows
         rows = await self._with_parents(level, rows)
@@ -193,7 +195,7 @@ class Taking:
         others: dict[str, Row] = {}
         for row in rows:
             project = project_of(level, row)
-            if project in watched:
+            if project in watched and needs.is_about(level, row.get("name")):
                 mine.append(row)
             elif isinstance(row.get("id"), str) and project is not None:
                 others[row["id"]] = row

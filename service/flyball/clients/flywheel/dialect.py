@@ -51,6 +51,7 @@ class Dialect:
         tags_listed: level → lists carry the real tags. `file` is about `GET /files`, or where that is missing
             about the files inside listed acquisitions.
         files_endpoint: `GET /files` exists.
+        file_names: it can be filtered by a pattern of names.
         object_ids: spelling for ids stored as object ids (`_id`, `parents.*`, `parent.id`).
         string_ids: spelling for ids stored as strings (job `destination.id`, `gear_id`, …).
         date_form: spelling of dates.
@@ -75,6 +76,7 @@ class Dialect:
     info_in_files: bool | None = None
     tags_listed: Mapping[str, bool | None] = field(default_factory=dict)
     files_endpoint: bool | None = None
+    file_names: bool | None = None
     object_ids: Spelling | None = None
     string_ids: Spelling | None = None
     date_form: DateForm | None = None

@@ -104,6 +104,20 @@ def matches(field: str, pattern: str) -> Condition:
     return Condition(f"{field}=~{escaped}", field)
 
 
+def like(field: str, globs: Sequence[str]) -> Condition:
+    """The field matches one of some globs, or a little more: what stands for itself in them may be any character, so
+    that nothing in the pattern can be taken for the filter's own syntax. The caller checks the rows.
+    """
+    steps = {"*": ".*"}
+    patterns = ["".join(steps.get(char) or _PLAIN.sub(".", char) for char in _no_sets(glob)) for glob in globs]
+    return matches(field, f"^({'|'.join(sorted(patterns))})$" if len(patterns) > 1 else f"^{patterns[0]}$")
+
+
+def _no_sets(glob: str) -> str:
+    """A glob with `*` for what may be a set of characters: a pattern for more, never for less."""
+    return glob if "[" not in glob else re.sub(r"\[.*", "*", glob)
+
+
 def has_any_tag(field: str = "tags") -> Condition:
     """The list has at least one non-empty element."""
     return matches(field, ".")

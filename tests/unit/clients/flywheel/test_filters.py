@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from flyball.clients.flywheel import filters
 from flyball.clients.flywheel.dialect import DateForm, Dialect, Spelling
 from flyball.model.errors import Permanent
+from flyball.rules.scope import glob_regex
 
 ID = "64a000000000000000000001"
 DEFAULT = Dialect()
@@ -154,3 +156,24 @@ def test_conditions_are_joined_by_commas_and_an_empty_filter_is_none() -> None:
 def test_commas_in_patterns_are_data() -> None:
     r"""`\,` as the official documentation says; one that is there already stays."""
     assert filters.matches("label", "a,b\\,c").text == "label=~a\\,b\\,c"
+
+
+@pytest.mark.parametrize(
+    ("globs", "text"),
+    [
+        (["*mriqc.qa*"], "name=~^.*mriqc.qa.*$"),
+        (["*.nii.gz", "T1?"], "name=~^(.*.nii.gz|T1.)$"),
+        (["a,b=c|d[!x]e"], "name=~^a.b.c.d.*$"),
+    ],
+)
+def test_globs_become_patterns_that_match_no_less(globs: list[str], text: str) -> None:
+    """What could be read as the filter's syntax is any character; sets and what follows them are anything."""
+    assert filters.like("name", globs).text == text
+
+
+@given(st.text(alphabet="ab.*?[]!,=|^$()\\{}", min_size=1, max_size=8), st.text(alphabet="ab.,=|[]^$()\\", max_size=8))
+def test_a_globs_pattern_finds_all_that_the_glob_fits(glob: str, name: str) -> None:
+    """Held against our own globs: never fewer names."""
+    pattern = filters.like("name", [glob]).text.removeprefix("name=~").replace("\\,", ",")
+    if glob_regex(glob).fullmatch(name):
+        assert re.search(pattern, name)

@@ -14,7 +14,7 @@ from flyball.clients.flywheel.client import FlywheelClient, Row
 from flyball.clients.flywheel.dialect import Dialect
 from flyball.clients.flywheel.probe.asking import Asking, parent_of, time_of
 from flyball.clients.flywheel.probe.jobs import jobs
-from flyball.clients.flywheel.probe.showing import files, info, tags
+from flyball.clients.flywheel.probe.showing import file_names, files, info, tags
 from flyball.clients.flywheel.probe.spelling import order, spelling
 from flyball.model.errors import Refused
 
@@ -42,6 +42,7 @@ async def probe(client: FlywheelClient) -> Dialect:
         await order(asking, sessions)
     acquisitions = await info(asking, sessions)
     of_files = await files(asking)
+    await file_names(asking, of_files)
     await tags(asking, {"session": sessions, "acquisition": acquisitions, "file": of_files})
     projects = [row["id"]] if row is not None and level == "project" else []
     projects += [found for session in sessions if (found := parent_of(session, "project"))]

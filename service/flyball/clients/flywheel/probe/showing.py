@@ -62,6 +62,19 @@ async def files(asking: Asking) -> list[Row]:
     return rows
 
 
+async def file_names(asking: Asking, rows: Sequence[Row]) -> None:
+    """Whether `/files` can be filtered by name: one that is there finds files of that name only, another one none."""
+    name = next((str(row["name"]) for row in rows if isinstance(row.get("name"), str) and len(row["name"]) > 2), None)
+    if name is None or asking.operators.get("=~") is not True:
+        return
+    found = await asking.rows("file", filter=filters.where(filters.like("name", [f"{name[:-1]}?"])), limit=5)
+    if not found or not all(str(row.get("name"))[:-1] == name[:-1] for row in found):
+        asking.found["file_names"] = False
+        return
+    none = await asking.rows("file", filter=filters.where(filters.like("name", ["fb-no-such-name*"])), limit=1)
+    asking.found["file_names"] = none == []
+
+
 async def tags(asking: Asking, seen: dict[str, list[Row]]) -> None:
     """Per level, whether listed rows carry their tags: on a row that the site itself finds by a tag."""
     levels = (*_TAGGED, "file") if asking.found.get("files_endpoint") else _TAGGED
