@@ -16,8 +16,8 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
-from flyball.adapters.store.copying import copy_ledger
-from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger
+from flyball.adapters.store.sqlite import LEDGER_NAME
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
@@ -35,7 +35,7 @@ from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
 from flyball.rules.reading import RuleSet
 from flyball.seeking import seek
-from flyball.settings import FlywheelSite, Settings
+from flyball.settings import EMBEDDED, FlywheelSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
@@ -108,7 +108,7 @@ class Daemon:
         await self._stack.aclose()
 
     async def _open(self) -> None:
-        self.store = await SqliteStore.open(await self._ledger())
+        self.store = await self._open_ledger()
         self._stack.push_async_callback(self.store.close)
         self.channels = ChannelBook(self._webhooks())
         self._stack.push_async_callback(self.channels.close)
@@ -153,16 +153,16 @@ class Daemon:
         await self.dispatcher.look_everywhere(taken.changed | startup)
         self.opened = True
 
-    async def _ledger(self) -> Path:
-        """The ledger's file, or that of a copy."""
-        ledger = self.settings.data_dir / LEDGER_NAME
-        if not self._only_look:
-            return ledger
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
-        copy = folder / "data" / LEDGER_NAME
-        copy.parent.mkdir(mode=0o700)
-        await asyncio.to_thread(copy_ledger, ledger, copy)
-        return copy
+    async def _open_ledger(self) -> Ledger:
+        """The ledger, or a copy of it in a file."""
+        ledger, data = self.settings.ledger, self.settings.data_dir
+        if self._only_look:
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
+            copy = folder / "data" / LEDGER_NAME
+            copy.parent.mkdir(mode=0o700)
+            await copy_ledger(ledger, data, copy)
+            return await open_ledger(EMBEDDED, copy.parent)
+        return await open_ledger(ledger, data)
 
     def _webhooks(self) -> dict[str, WebhookChannel]:
         found = {}

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from fakes.channels import FakeChannels
 from fakes.clock import START, FakeClock
 from fakes.faults import Killed
-from fakes.ledger import MemoryLedger
+from fakes.ledger import ON_POSTGRES, MemoryLedger
 from fakes.site import FakeSite
 from flyball.effects.catalog import KINDS
 from flyball.effects.port import Hands
@@ -94,9 +94,11 @@ class Bench:
     `act` starts as a new process does.
     """
 
-    def __init__(self, text: str = "", *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, text: str = "", *, environment: Mapping[str, str] | None = None, postgres: bool = ON_POSTGRES
+    ) -> None:
         self.clock = FakeClock()
-        self.ledger = MemoryLedger()
+        self.ledger = MemoryLedger(postgres=postgres)
         self.site = FakeSite(self.clock.now)
         self.channels = FakeChannels()
         self.environment = dict(environment or {})

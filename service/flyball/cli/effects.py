@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.adapters.store.opening import open_ledger
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import load_lab, options, say_json, say_table
 from flyball.effects.catalog import KINDS
@@ -39,7 +39,7 @@ def effects(
 
 async def _effects(**filters: Any) -> list[dict[str, Any]]:
     lab = load_lab()
-    store = await SqliteStore.open(lab.settings.data_dir / LEDGER_NAME, read_only=True)
+    store = await open_ledger(lab.settings.ledger, lab.settings.data_dir, read_only=True)
     try:
         history = History(store, kinds=KINDS)
         rows: list[dict[str, Any]] = []

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import typer
 
-from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.adapters.store.opening import open_ledger
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import Lab, load_lab, options, out, say_json, say_table
 from flyball.clients.exchange import Request
@@ -102,7 +102,7 @@ async def _ask(lab: Lab) -> Any:
 
 
 async def _read(lab: Lab) -> dict[str, Any]:
-    store = await SqliteStore.open(lab.settings.data_dir / LEDGER_NAME, read_only=True)
+    store = await open_ledger(lab.settings.ledger, lab.settings.data_dir, read_only=True)
     try:
         counts = await History(store).counts(SystemClock().now())
     finally:

@@ -151,7 +151,7 @@ def owe_everywhere(
             "urgent": or_(looks.c.urgent, new.urgent),
         },
     )
-    return int(connection.execute(merged).rowcount)
+    return int(connection.execute(merged, execution_options={"preserve_rowcount": True}).rowcount)
 
 
 def _newer(target: Any, of: Level, since: int) -> Any:

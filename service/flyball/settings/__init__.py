@@ -1,7 +1,7 @@
 """Settings: `config/flyball.yaml`, every key also as `FLYBALL_…` environment variable, secrets by reference."""
 
 from flyball.settings.loading import SettingsError, load_settings
-from flyball.settings.model import Settings
+from flyball.settings.model import EMBEDDED, Settings
 from flyball.settings.parts import (
     Channel,
     EmailChannel,
@@ -18,6 +18,7 @@ from flyball.settings.schema import settings_schema
 from flyball.settings.sites import FlywheelSite, NeuroscoutSite, Poll, Site, SiteLimits, Timeouts, UnclearWait
 
 __all__ = [
+    "EMBEDDED",
     "Channel",
     "EmailChannel",
     "FlywheelSite",

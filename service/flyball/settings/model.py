@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from flyball.configfile.addresses import passwords_in
 from flyball.settings.parts import Channel, Heartbeat, Hook, Http, Log, LogChannel, Name
 from flyball.settings.sites import FlywheelSite, Site
 
@@ -27,7 +28,10 @@ class Settings(BaseSettings):
     )
     store: SecretStr = Field(
         default=SecretStr(EMBEDDED),
-        description="Where the ledger is: `embedded` (a file under `data`, one process) or postgresql://… (replicas).",
+        description="Where the ledger is: `embedded` (a file under `data`, one process), or "
+        "postgresql://USER:PASSWORD@HOST:PORT/DATABASE (13 or newer) for any number of equal processes; with a password "
+        "in it, as `env:NAME` or `file:/path`. Needs the extra `replicas`. Another schema than the user's own: "
+        "`?options=-csearch_path%3DNAME`.",
     )
     data: str = Field(
         default="var",
@@ -91,6 +95,11 @@ class Settings(BaseSettings):
         return self.store.get_secret_value() == EMBEDDED
 
     @property
+    def ledger(self) -> str:
+        """`embedded`, or the address of the database, with its password."""
+        return self.store.get_secret_value()
+
+    @property
     def site_kinds(self) -> dict[str, str]:
         """Site name → `flywheel` or `neuroscout`, for reading rules."""
         return {name: site.kind for name, site in self.sites.items()}
@@ -111,6 +120,9 @@ class Settings(BaseSettings):
         for secret in _secrets_in(self):
             text = secret.get_secret_value()
             if text == EMBEDDED:
+                continue
+            if secret is self.store:
+                values.update(dict.fromkeys(passwords_in(text)))
                 continue
             values.update(dict.fromkeys(_parts_of(text)))
         for site in self.sites.values():
