@@ -23,7 +23,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1, help="so many storms")
     parser.add_argument("--kills", type=int, default=200, help="in each storm")
     parser.add_argument("--faults", type=int, default=2000, help="in each storm, at the least")
-    parser.add_argument("--store", default="embedded", help="embedded, or postgresql://…")
+    parser.add_argument(
+        "--store", default="embedded", help="embedded, postgresql (a server of our own), or its address"
+    )
     parser.add_argument("--replicas", type=int, help="daemons at once; default 1, on PostgreSQL 3")
     parser.add_argument("--dialect", choices=["v23", "live19"], help="of the site; default: in turns")
     parser.add_argument("--arrivals", type=int, help="new subjects; default: one for every third kill")
@@ -31,6 +33,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="a JSON line for each storm")
     parser.add_argument("--keep", type=Path, help="folder in which a failed storm's ledger and logs are kept")
     given = parser.parse_args()
+    if given.store == "postgresql":
+        from support.server import Server  # noqa: PLC0415 - a server of our own, only where it is asked for
+
+        given.store = Server.shared().new_database()
     replicas = given.replicas or (1 if given.store == "embedded" else 3)
     failed = 0
     for turn in range(given.seeds):
