@@ -169,6 +169,10 @@ class Answers:
             raise NotFound(f"there is no effect {ident!r}")
         return found
 
+    async def failures(self, rule: str | None = None) -> list[Json]:
+        """The failed effects in groups."""
+        return await self._history.failures(rule)
+
     async def decisions(self, **filters: Any) -> Json:
         """A page of decisions."""
         return await self._history.decisions(**filters)

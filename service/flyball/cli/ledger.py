@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def check() -> None:
     """Read all of the ledger and say what is wrong with it; exit code 1 when something is."""
     settings = load_lab().settings
-    report = run_loop_value(look_over(settings.store.get_secret_value(), settings.data_dir))
+    report = run_loop_value(look_over(settings.ledger, settings.data_dir))
     if options.json:
         shown = {"ok": report.ok, "problems": list(report.problems), "schema": report.revision}
         say_json({**shown, "bytes": report.size, "rows": report.rows})
@@ -51,7 +51,7 @@ def export(file: File = STANDARD) -> None:
     To move a lab, stop the daemon first: what it does afterwards is not in the export.
     """
     settings = load_lab().settings
-    store, data = settings.store.get_secret_value(), settings.data_dir
+    store, data = settings.ledger, settings.data_dir
     if file == STANDARD:
         with tempfile.TemporaryDirectory(prefix="flyball-") as folder:
             spool = Path(folder) / "ledger.jsonl"
@@ -81,7 +81,7 @@ def export(file: File = STANDARD) -> None:
 def import_(file: File = STANDARD) -> None:
     """Fill the ledger that the settings name from an export, all or nothing; it must be empty, and no daemon on it."""
     settings = load_lab().settings
-    store, data = settings.store.get_secret_value(), settings.data_dir
+    store, data = settings.ledger, settings.data_dir
     with tempfile.TemporaryDirectory(prefix="flyball-") as folder:
         source = Path(file)
         if file == STANDARD:

@@ -18,6 +18,7 @@ from flyball.cli.check import run_loop_value
 from flyball.cli.common import FAILED, FINE, USAGE, Exit, Lab, complain, fail, load_lab, options, out, say_json
 from flyball.clock import SystemClock
 from flyball.ledger import reopening, steering
+from flyball.ledger.failures import retry_group
 from flyball.ledger.undoing import undo as undo_rule
 from flyball.rules.rule import Rule
 
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs."""
     app.command("approve")(approve)
     app.command("reject", help="Give held effects up.")(_verb(steering.reject))
-    app.command("retry", help="Try failed effects again.")(_verb(steering.retry))
+    app.command("retry")(retry)
     app.command("forget", help="Clear the once-key of effects on purpose: they may be done again.")(
         _verb(reopening.forget)
     )
@@ -48,6 +49,27 @@ def approve(
         _say(done, [])
         return
     _each(steering.approve, ids or [])
+
+
+def retry(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Numbers of effects.")] = None,
+    rule: Annotated[str | None, typer.Option(help="All failed ones of this rule.")] = None,
+    gear: Annotated[str | None, typer.Option(help="All failed launches of this gear.")] = None,
+    kind: Annotated[str | None, typer.Option(help="All failed ones of this kind.")] = None,
+    error: Annotated[str | None, typer.Option(metavar="TEXT", help="All whose reason holds this text.")] = None,
+) -> None:
+    """Try failed effects again: single ones, or all that have something in common (`effects --grouped`)."""
+    common = {"rule": rule, "gear": gear, "kind": kind, "error": error}
+    if bool(ids) == any(common.values()):
+        fail("name effects, or what they have in common with --rule, --gear, --kind or --error", USAGE)
+    if ids:
+        _each(steering.retry, ids)
+        return
+    done = run_loop_value(_write(load_lab(), partial(retry_group, **common)))
+    if options.json:
+        say_json(done)
+    else:
+        out.print(f"{len(done)} effects are tried again", markup=False)
 
 
 def _verb(move: Callable[..., Json]) -> Callable[..., None]:
