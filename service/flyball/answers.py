@@ -36,7 +36,7 @@ class Answers:
         """The shape of `/readyz`."""
         daemon = self._daemon
         sites = {name: self._site_check(name) for name in daemon.watches}
-        trouble = daemon.store.trouble
+        trouble = daemon.store.trouble or daemon.keeper.trouble
         tried = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
         started = tried or bool(daemon.supervisor.broken)
         if self.stopping:

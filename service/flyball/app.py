@@ -23,9 +23,11 @@ from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
 from flyball.events.dispatch import Dispatcher
 from flyball.hooks import Hooks
+from flyball.keeping import Keeper
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
+from flyball.ledger.retention import Ages
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
@@ -137,6 +139,9 @@ class Daemon:
         )
         self.book.equip(self.crew)
         self.doubts = Doubts(self.watches)
+        keep = self.settings.keep
+        ages = Ages(keep.events, keep.decisions, keep.attempts, keep.intents)
+        self.keeper = Keeper(self.store, self.clock, ages, keep.max_mb)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
             self.store,
@@ -296,6 +301,7 @@ class Daemon:
             "hooks": self.hooks.run,
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
+            "keeper": self.keeper.run,
         }
         for name, watch in self.watches.items():
             found[f"watch {name}"] = watch.run
@@ -349,6 +355,8 @@ class Daemon:
                     break
             for look in looks:
                 look.cancel()
+        if not self.supervisor.stopping.is_set():
+            await self.keeper.step()
         return all(not look.cancelled() and look.result() for look in looks)
 
     async def _first_looks(self, looks: list[asyncio.Task[bool]]) -> None:
