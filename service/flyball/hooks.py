@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import structlog
 
+from flyball.concurrency import each
 from flyball.events.dispatch import Dispatcher
-from flyball.ledger.intents import Intent, close_intent, open_intents, store_delivery
+from flyball.ledger.intents import Intent, close_intents, open_intents, store_delivery
 from flyball.ledger.looking import Look, owe
-from flyball.model.errors import Gone, Permanent, SiteError
+from flyball.model.errors import Gone, Permanent, Refused, SiteError
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
 from flyball.model.ports import Clock, Store
 from flyball.triggers.watch import Watch
@@ -20,6 +21,8 @@ from flyball.wake import Bell
 
 log = structlog.get_logger()
 Json = dict[str, Any]
+MANY = 500  # deliveries that are read from the ledger at a time
+AT_ONCE = 32  # looks under way; how many of them the site is asked at once is for its pace to say
 AGAIN = 5.0  # seconds until a look that the site did not allow is tried again
 
 
@@ -76,21 +79,43 @@ class Hooks:
             await self._bell.wait(AGAIN if waiting else 60.0)
 
     async def step(self) -> int:
-        """Look at what is asked for; the number of looks that could not be taken yet."""
-        waiting = 0
-        for intent in await self._store.read(open_intents):
-            try:
-                answer = await self._look(intent)
-            except (Gone, Permanent) as error:
-                answer = {"error": str(error)}
-            except SiteError as error:
-                log.warning("hook.waits", hook=intent.params.get("hook"), error=str(error))
-                waiting += 1
-                continue
-            work = partial(close_intent, ident=intent.id, answer=answer, now=self._clock.now())
-            await self._store.write(work)
-            self._changed()
-        return waiting
+        """Look at all that is asked for; the number of looks that could not be taken yet.
+
+        Many at a time, since each waits for its site; deliveries that name the same target have one look together.
+        """
+        waiting: list[Intent] = []
+
+        async def carry_out(together: Sequence[Intent]) -> None:
+            if not await self._carry_out(together):
+                waiting.extend(together)
+
+        last = 0
+        while some := await self._store.read(partial(open_intents, after=last, limit=MANY)):
+            last = some[-1].id
+            same: dict[tuple[Any, Any], list[Intent]] = {}
+            for intent in some:
+                same.setdefault((intent.params["hook"], intent.params["target"]), []).append(intent)
+            await each(same.values(), carry_out, at_once=AT_ONCE)
+        return len(waiting)
+
+    async def _carry_out(self, together: Sequence[Intent]) -> bool:
+        """The look that some deliveries ask for; whether it could be taken."""
+        try:
+            answer = await self._look(together[-1])
+        except (Gone, Permanent) as error:
+            answer = {"error": str(error)}
+        except SiteError as error:
+            if isinstance(error, Refused) and error.status == 403:  # not for this key, and asking again will not help
+                return await self._close(together, {"error": str(error)})
+            log.warning("hook.waits", hook=together[-1].params.get("hook"), error=str(error))
+            return False
+        return await self._close(together, answer)
+
+    async def _close(self, together: Sequence[Intent], answer: Json) -> bool:
+        idents = [intent.id for intent in together]
+        await self._store.write(partial(close_intents, idents=idents, answer=answer, now=self._clock.now()))
+        self._changed()
+        return True
 
     async def _look(self, intent: Intent) -> Json:
         hook, target, event = intent.params["hook"], intent.params["target"], intent.params["event"]

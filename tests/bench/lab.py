@@ -52,7 +52,21 @@ rules:
 """One tag write for each acquisition."""
 
 
-def lab(folder: Path, key: str, rules: str | None, *, every: str = "1h") -> Path:
+HOOKED = """
+version: 1
+rules:
+  - id: hooked
+    title: Every acquisition that a hook names
+    since: all
+    each: acquisition
+    trigger: [{webhook: lab}]
+    do:
+      - tag: {on: acquisition, set: {SEEN: true}}
+"""
+"""One tag write for each delivery."""
+
+
+def lab(folder: Path, key: str, rules: str | None, *, every: str = "1h", **settings: Any) -> Path:
     """Write a lab with no limits but 32 requests at once; the config folder.
 
     Args:
@@ -60,10 +74,11 @@ def lab(folder: Path, key: str, rules: str | None, *, every: str = "1h") -> Path
         key: of the site.
         rules: text of the rule file; None: the shipped rules.
         every: time between polls.
+        settings: further ones.
     """
     site: dict[str, Any] = {
         "limits": {"per_second": 0, "concurrency": 32},
         "poll": {"every": every},
         "unclear_wait": {"reset": "2s", "timeout": "60s"},
     }
-    return write_lab(folder, key, rules, site=site)
+    return write_lab(folder, key, rules, site=site, **settings)

@@ -8,6 +8,7 @@ commands, one JSON object a line, and answers each with one:
     {"do": "writes"}                         {"count", "first", "last"}: tag writes since the last `clear`, and when
     {"do": "spoil", "count": N, "every": S}  makes N good scans poor, one after another; `{"seconds": [...]}` from
                                              each change until its tag is there
+    {"do": "last", "count": N}               {"ids"}: of the last N acquisitions
     {"do": "clear"}                          forgets the requests counted
     {"do": "requests"}                       {"total", "by_method", "first", "last"}, and when these came
 
@@ -129,6 +130,8 @@ class Control:
                 counted = self._counted
                 when = {"first": counted.first, "last": counted.latest}
                 return {"total": counted.total, "by_method": dict(counted.by_method), **when}
+            case "last":
+                return {"ids": [str(ident) for ident in self._box.site.acquisitions.rows][-int(command["count"]) :]}
             case "clear":
                 self._counted.clear()
                 return {}

@@ -96,11 +96,11 @@ def test_links_between_pages_resolve(path: Path) -> None:
 
 
 def test_every_decision_is_in_the_index() -> None:
-    """The decisions are numbered without gaps, listed with their own titles, and have the three parts."""
+    """Each decision has a number of its own, stands in the index with its title, and has the three parts."""
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text("utf-8")
     pages = sorted(folder.glob("[0-9]*.md"))
-    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    assert len({page.name[:4] for page in pages}) == len(pages) > 0
     for page in pages:
         text = page.read_text("utf-8")
         number, title = re.match(r"# (\d{4}) (.+)", text).groups()  # type: ignore[union-attr] # a page without a title fails

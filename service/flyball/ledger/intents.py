@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from flyball.ledger.codec import micros, pack, unpack
+from flyball.ledger.mirror import chunks
 from flyball.ledger.noticing import Seen, store_event
 from flyball.ledger.tables import events, intents
 
@@ -46,13 +47,14 @@ def ask(connection: Connection, verb: str, params: Mapping[str, Any], now: datet
     return int(key[0]) if key else 0
 
 
-def open_intents(connection: Connection, limit: int = 100) -> list[Intent]:
-    """What is not done yet, oldest first."""
-    query = select(intents).where(intents.c.done.is_(None)).order_by(intents.c.id).limit(limit)
+def open_intents(connection: Connection, *, after: int = 0, limit: int = 100) -> list[Intent]:
+    """What is not done yet, oldest first; `after` this number."""
+    query = select(intents).where(intents.c.done.is_(None), intents.c.id > after).order_by(intents.c.id).limit(limit)
     return [Intent(row.id, row.verb, unpack(row.params)) for row in connection.execute(query)]
 
 
-def close_intent(connection: Connection, ident: int, answer: Mapping[str, Any], now: datetime) -> None:
-    """It was done; `answer` says what came of it."""
+def close_intents(connection: Connection, idents: Sequence[int], answer: Mapping[str, Any], now: datetime) -> None:
+    """They were done; `answer` says what came of it."""
     values = {"done": micros(now), "answer": pack(answer)}
-    connection.execute(update(intents).where(intents.c.id == ident).values(**values))
+    for some in chunks(idents):
+        connection.execute(update(intents).where(intents.c.id.in_(some)).values(**values))

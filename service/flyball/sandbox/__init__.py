@@ -1,4 +1,4 @@
-"""An emulated Flywheel site: state and behaviour as plain values, spoken over HTTP.
+"""An emulated Flywheel site and Neuroscout server: state and behaviour as plain values, spoken over HTTP.
 
 It imports neither the clients nor the model of the daemon, so a mistake that they share cannot hide.
 """

@@ -11,6 +11,7 @@ from typing import Any
 from flyball.sandbox.dice import Dice
 
 KINDS = ("status", "reset_before", "reset_after", "truncate", "slow", "hang")
+SITES = ("flywheel", "neuroscout")
 
 
 @dataclass(slots=True)
@@ -27,6 +28,8 @@ class Fault:
     """Only this method."""
     path: str | None = None
     """Only paths (below `/api`, with a leading slash) in which this pattern is found."""
+    site: str | None = None
+    """Only requests to `flywheel` or to `neuroscout`."""
     rate: float = 1.0
     """Probability, repeatable by the plan's seed."""
     count: int | None = None
@@ -51,22 +54,25 @@ class Fault:
         """Refuse what would silently never apply.
 
         Raises:
-            ValueError: an unknown kind or a broken pattern.
+            ValueError: an unknown kind or site, or a broken pattern.
         """
         if self.kind not in KINDS:
             raise ValueError(f"unknown fault kind {self.kind!r}; there are {', '.join(KINDS)}")
         if self.late_s < 0 or (self.late_s > 0 and not self.is_late):
             raise ValueError("late_s is a number of seconds, and goes with reset_after or with commit")
+        if self.site not in {None, *SITES}:
+            raise ValueError(f"unknown fault site {self.site!r}; there are {', '.join(SITES)}")
         if self.path is not None:
             try:
                 re.compile(self.path)
             except re.error as error:
                 raise ValueError(f"broken path pattern {self.path!r}: {error}") from error
 
-    def fits(self, method: str, path: str) -> bool:
+    def fits(self, method: str, path: str, site: str = "flywheel") -> bool:
         """Whether the fault is about such a request and not used up."""
         return (
-            (self.method is None or self.method == method)
+            self.site in {None, site}
+            and (self.method is None or self.method == method)
             and (self.path is None or re.search(self.path, path) is not None)
             and (self.count is None or self.hits < self.count)
         )
@@ -111,10 +117,10 @@ class FaultPlan:
         """Behave from now on."""
         self.faults.clear()
 
-    def pick(self, method: str, path: str) -> Fault | None:
+    def pick(self, method: str, path: str, site: str = "flywheel") -> Fault | None:
         """The fault that applies to a request, counted as applied."""
         for fault in self.faults:
-            if fault.fits(method, path):
+            if fault.fits(method, path, site):
                 self._asked += 1
                 if fault.rate >= 1 or Dice.of(self._seed, "fault", self._asked).random() < fault.rate:
                     fault.hits += 1

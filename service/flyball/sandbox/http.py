@@ -1,13 +1,14 @@
 """The sandbox over HTTP: reads requests, lets faults have their way, sends what the site answers.
 
-All addresses of the site are below `/api`. Outside of it, `/sandbox/…` is for whoever runs the
-sandbox as a process of its own: faults, request counts, a fresh start.
+All addresses of the Flywheel site are below `/api`, those of the Neuroscout server below `/neuroscout`.
+Outside of them, `/sandbox/…` is for whoever runs the sandbox as a process of its own: faults, request
+counts, a fresh start.
 """
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -21,10 +22,17 @@ from aiohttp.web_protocol import RequestHandler
 from flyball.sandbox.api.call import Part, Reply, Request
 from flyball.sandbox.api.front import answer
 from flyball.sandbox.faults import Fault, FaultPlan
+from flyball.sandbox.scout.api.front import answer as scout_answer
+from flyball.sandbox.scout.api.front import table
+from flyball.sandbox.scout.control import control, overview
+from flyball.sandbox.scout.state import Scout
 from flyball.sandbox.state import Site
 
 _HANG_S = 3600.0
 _LARGEST = 1 << 30
+_SCOUT = "/neuroscout"
+_LONGEST_LINE = 4094
+"""The longest request line that the Neuroscout server reads, in bytes."""
 _HTML = b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center><hr>nginx</body></html>"
 
 
@@ -56,6 +64,11 @@ class Requests:
         self.by_method[received.method] += 1
         self.by_status[received.status] += 1
 
+    def counts(self) -> dict[str, Any]:
+        """How many arrived."""
+        by_status = {str(status): n for status, n in self.by_status.items()}
+        return {"total": self.total, "by_method": dict(self.by_method), "by_status": by_status}
+
     def clear(self) -> None:
         """Start counting anew."""
         self.last.clear()
@@ -65,14 +78,22 @@ class Requests:
 
 
 class Server:
-    """One listening site."""
+    """The listening sites."""
 
-    def __init__(self, state: Callable[[], Site], faults: FaultPlan, reset: Callable[[], None]) -> None:
-        """`state` gives the site brought up to the present; `reset` puts its data back."""
+    def __init__(
+        self,
+        state: Callable[[], Site],
+        scout: Callable[[], Scout],
+        faults: FaultPlan,
+        reset: Callable[[], None],
+    ) -> None:
+        """`state` and `scout` give the sites brought up to the present; `reset` puts their data back."""
         self._state = state
+        self._scout = scout
         self._reset = reset
         self.faults = faults
         self.requests = Requests()
+        self.scout_requests = Requests()
         self._runner: web.ServerRunner | None = None
         self._late: set[asyncio.TimerHandle] = set()
         self.address: tuple[str, int] = ("127.0.0.1", 0)
@@ -96,9 +117,11 @@ class Server:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.raw_path
-        if not path.startswith("/api"):
+        if not path.startswith(("/api", _SCOUT)):
             return await self._control(request)
-        fault = self.faults.pick(request.method, path[4:]) if self.faults.faults else None
+        site, requests = ("neuroscout", self.scout_requests) if path.startswith(_SCOUT) else ("flywheel", self.requests)
+        below = path.removeprefix(_SCOUT).removeprefix("/api")
+        fault = self.faults.pick(request.method, below, site) if self.faults.faults else None
         reply = Reply(status=0)
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
@@ -106,40 +129,49 @@ class Server:
         try:
             if fault is not None and fault.kind == "slow":
                 await asyncio.sleep(fault.delay_s)
+            if path.startswith(_SCOUT) and len(f"{request.method} {request.path_qs} HTTP/1.1") > _LONGEST_LINE:
+                return _hang_up(request)
             asked = _read(request.method, path, query, headers, body, parts)
             if fault is not None and fault.is_late:
-                self._later(fault.late_s, asked)
+                self._later(fault.late_s, path, asked)
             elif fault is None or fault.carries_out:
-                reply = self._answer(asked)
+                reply = self._answer(path, asked)
             if fault is not None and fault.kind != "slow":
                 status = fault.status if fault.kind == "status" else 0
                 reply = Reply(status=status, body=reply.body, raw=reply.raw, content_type=reply.content_type)
                 return await _misbehave(request, fault, reply)
-            return _response(reply)
+            return _response(reply) if reply.status else _hang_up(request)
         finally:
-            self.requests.note(Received(request.method, unquote(path), query, headers, reply.status, body))
+            requests.note(Received(request.method, unquote(path), query, headers, reply.status, body))
 
-    def _answer(self, request: Request) -> Reply:
-        return answer(self._state(), request)
+    def _answer(self, path: str, request: Request) -> Reply:
+        return self._scout_answer(path, request) if path.startswith(_SCOUT) else answer(self._state(), request)
 
-    def _later(self, seconds: float, request: Request) -> None:
+    def _scout_answer(self, path: str, request: Request) -> Reply:
+        path = path.removeprefix(_SCOUT)
+        if not path.startswith("/api/"):
+            return table(self._scout(), request.segments if path.startswith("/reports/") else [])
+        if path.endswith("/"):
+            request = replace(request, segments=[*request.segments, ""])
+        return scout_answer(self._scout(), request)
+
+    def _later(self, seconds: float, path: str, request: Request) -> None:
         """Carry a request out later, whether or not anybody waits for it."""
 
         def act() -> None:
             self._late.discard(handle)
-            self._answer(request)
+            self._answer(path, request)
 
         handle = asyncio.get_running_loop().call_later(seconds, act)
         self._late.add(handle)
 
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
-        """`/sandbox/faults`, `/sandbox/requests`, `/sandbox/reset`."""
+        """`/sandbox/faults`, `/sandbox/requests`, `/sandbox/neuroscout`, `/sandbox/reset`."""
         match request.method, request.path:
             case "GET", "/sandbox/requests":
                 counts = {
-                    "total": self.requests.total,
-                    "by_method": dict(self.requests.by_method),
-                    "by_status": {str(status): n for status, n in self.requests.by_status.items()},
+                    **self.requests.counts(),
+                    "neuroscout": self.scout_requests.counts(),
                     "faults": [{"kind": f.kind, "path": f.path, "hits": f.hits} for f in self.faults.faults],
                     "late": len(self._late),
                 }
@@ -154,9 +186,17 @@ class Server:
             case "DELETE", "/sandbox/faults":
                 self.faults.clear()
                 return _response(Reply(body={}))
+            case "GET", "/sandbox/neuroscout":
+                return _response(Reply(body=overview(self._scout())))
+            case "POST", "/sandbox/neuroscout":
+                try:
+                    return _response(Reply(body=control(self._scout(), orjson.loads(await request.read()))))
+                except (ValueError, TypeError, AttributeError) as error:
+                    return _response(Reply(status=400, body={"message": str(error)}))
             case "POST", "/sandbox/reset":
                 self._reset()
                 self.requests.clear()
+                self.scout_requests.clear()
                 return _response(Reply(body={}))
         return _response(Reply(status=404, body={"message": "The resource could not be found."}))
 
@@ -184,7 +224,7 @@ def _read(
     values: dict[str, list[str]] = {}
     for name, value in query:
         values.setdefault(name, []).append(value)
-    segments = [unquote(part) for part in path[4:].split("/") if part]
+    segments = [unquote(part) for part in path.removeprefix(_SCOUT).split("/")[2:] if part]
     return Request(method, segments, values, headers, body, parts)
 
 
@@ -230,6 +270,11 @@ async def _misbehave(request: web.BaseRequest, fault: Fault, reply: Reply) -> we
             response.content_type = "application/json"
             await response.prepare(request)
             await response.write(whole[: len(whole) // 2])
+    return _hang_up(request)
+
+
+def _hang_up(request: web.BaseRequest) -> web.StreamResponse:
+    """Close the connection without an answer."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)

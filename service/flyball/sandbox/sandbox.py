@@ -1,4 +1,4 @@
-"""The emulated site as tests, the demo and the command line use it."""
+"""The emulated sites as tests, the demo and the command line use it."""
 
 import asyncio
 import gc
@@ -10,6 +10,7 @@ from typing import Any, Self
 from flyball.sandbox.faults import FaultPlan
 from flyball.sandbox.http import Requests, Server
 from flyball.sandbox.scenario import Scenario
+from flyball.sandbox.scout import Scout
 from flyball.sandbox.state import Site
 from flyball.sandbox.world import build, key_for
 
@@ -21,7 +22,7 @@ def _wall_clock() -> datetime:
 
 
 class Sandbox:
-    """An emulated Flywheel site, listening while the context is open.
+    """An emulated Flywheel site and Neuroscout server, listening while the context is open.
 
     Time passes by the clock: jobs go on and sessions arrive whenever the site is looked at, so a
     test that moves its clock moves the site.
@@ -40,8 +41,9 @@ class Sandbox:
         self._clock = clock or _wall_clock
         self._host, self._port = host, port
         self._site = build(self.scenario, self._clock())
+        self._scout = self.scenario.scout(self._clock())
         self.faults = FaultPlan(self.scenario.seed, self.scenario.faults)
-        self._server = Server(self._present, self.faults, self.reset)
+        self._server = Server(self._present, self._scout_now, self.faults, self.reset)
 
     async def __aenter__(self) -> Self:
         """Listen."""
@@ -61,6 +63,15 @@ class Sandbox:
         self._site.catch_up(self._clock())
         return self._site
 
+    def _scout_now(self) -> Scout:
+        self._scout.catch_up(self._clock())
+        return self._scout
+
+    @property
+    def scout(self) -> Scout:
+        """The Neuroscout server's state, brought up to the present; tests may change it."""
+        return self._scout_now()
+
     @property
     def site(self) -> Site:
         """The state, brought up to the present; tests may change it."""
@@ -68,12 +79,18 @@ class Sandbox:
 
     @property
     def requests(self) -> Requests:
-        """What arrived."""
+        """What arrived at the Flywheel site."""
         return self._server.requests
+
+    @property
+    def scout_requests(self) -> Requests:
+        """What arrived at the Neuroscout server."""
+        return self._server.scout_requests
 
     def reset(self) -> None:
         """Put the scenario's data back, as of now."""
         self._site = build(self.scenario, self._clock())
+        self._scout = self.scenario.scout(self._clock())
 
     @property
     def address(self) -> tuple[str, int]:
@@ -101,9 +118,21 @@ class Sandbox:
         """The API key of a user who is no admin."""
         return self.key_of(next(u["_id"] for u in self._site.users.rows.values() if not u["root"]))
 
+    @property
+    def neuroscout(self) -> str:
+        """The base address of the Neuroscout API, without a slash at its end."""
+        host, port = self.address
+        return f"http://{host}:{port}/neuroscout/api"
+
+    @property
+    def scout_users(self) -> list[dict[str, str]]:
+        """The first two Neuroscout accounts, with their passwords."""
+        users = list(self._scout.users.values())[:2]
+        return [{"email": user.email, "password": user.password} for user in users]
+
     def ready(self) -> dict[str, Any]:
         """What `flyball sandbox` prints when it listens."""
-        return {"flywheel": self.key, "neuroscout": None, "users": []}
+        return {"flywheel": self.key, "neuroscout": self.neuroscout, "users": self.scout_users}
 
 
 async def serve(scenario: Scenario | None, host: str, port: int, ready: Callable[[Sandbox], None]) -> None:

@@ -6,6 +6,7 @@ single values are replaced. The packaged `lab` explains every key in its comment
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -15,8 +16,11 @@ from ruamel.yaml.error import YAMLError
 
 from flyball.sandbox.dialect import Dialect, dialect
 from flyball.sandbox.jobs import Pace
+from flyball.sandbox.scout import Scout, build_scout
 
 Map = dict[str, Any]
+_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+"""A moment at which a scenario's data are made for a trial, to see whether it can be used."""
 
 
 class ScenarioError(ValueError):
@@ -40,6 +44,7 @@ class Scenario:
     growth: Map = field(default_factory=dict)
     scale: Map = field(default_factory=dict)
     faults: list[Map] = field(default_factory=list)
+    neuroscout: Map = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -60,6 +65,7 @@ class Scenario:
         try:
             scenario.speech()
             scenario.pace()
+            scenario.scout(_SOME_TIME)
         except (TypeError, ValueError) as error:
             raise ScenarioError(str(error)) from error
         return scenario
@@ -88,6 +94,14 @@ class Scenario:
     def pace(self) -> Pace:
         """How its jobs go on."""
         return Pace.read(self.jobs)
+
+    def scout(self, now: datetime) -> Scout:
+        """Its Neuroscout server, as it is at a moment.
+
+        Raises:
+            ValueError: an unknown key or a wrong value.
+        """
+        return build_scout(self.neuroscout, self.seed, now)
 
 
 def _packaged(name: str) -> Map:

@@ -174,11 +174,12 @@ async def test_controls_from_outside(sandbox: Sandbox, http: aiohttp.ClientSessi
 
 
 async def test_what_the_command_prints(sandbox: Sandbox) -> None:
-    """Keys in the official SDK's form; there is no Neuroscout yet."""
+    """Keys in the official SDK's form, the Neuroscout server's address, and two of its users."""
     host, port = sandbox.address
     ready = sandbox.ready()
     assert ready["flywheel"] == f"{host}:{port}:__force_insecure:{sandbox.key.rsplit(':', 1)[1]}"
-    assert ready["neuroscout"] is None
+    assert ready["neuroscout"] == f"http://{host}:{port}/neuroscout/api"
+    assert [sorted(user) for user in ready["users"]] == [["email", "password"]] * 2
     assert sandbox.user_key != sandbox.key
 
 

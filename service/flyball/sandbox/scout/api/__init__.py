@@ -1,0 +1,1 @@
+"""The addresses of the emulated Neuroscout server, one file for each group of them."""
