@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +98,14 @@ def _good_report(box: SandboxProgram) -> tuple[str, str]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Path]:
+def ledger(tmp_path: Path) -> Path:
     """An export of a small ledger, whose numbers have gone further than its rows."""
 
     def fill(connection: Connection) -> None:
         connection.execute(insert(facts).values(name="blob", value=bytes(range(256)), updated=1))
-        row = dict.fromkeys(("site", "rule", "rule_version", "level", "target", "path", "kind", "lane", "slot"), "x")
+        row: dict[str, Any] = dict.fromkeys(
+            ("site", "rule", "rule_version", "level", "target", "path", "kind", "lane", "slot"), "x"
+        )
         row |= {
             "state": "done",
             "once_key": "k",
@@ -153,7 +155,7 @@ def _next_number(connection: Connection) -> tuple[int, bytes]:
     return int(key[0]), bytes(blob)
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda text: text[: text.rindex(b'{"end"')],
     "half a line": lambda text: text[: len(text) // 2],
     "changed": lambda text: text.replace("Übung".encode(), b"Ubung", 1),

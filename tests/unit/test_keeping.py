@@ -141,8 +141,7 @@ async def test_a_ledger_that_is_too_large_keeps_a_day(tmp_path: Path, clock: Fak
         assert keeper.trouble is None
         await fill(store, events, [{"seen": ago(clock, 0.5), "detail": FILLER} for _ in range(2000)])
         assert await keeper.step() == 0
-        assert keeper.trouble is not None
-        assert "keep.max_mb" in keeper.trouble
+        assert "keep.max_mb" in str(keeper.trouble)
         clock.advance(86400)
         assert await keeper.step() == 2000
         assert keeper.trouble is None

@@ -59,13 +59,12 @@ def retry(
     error: Annotated[str | None, typer.Option(metavar="TEXT", help="All whose reason holds this text.")] = None,
 ) -> None:
     """Try failed effects again: single ones, or all that have something in common (`effects --grouped`)."""
-    common = {"rule": rule, "gear": gear, "kind": kind, "error": error}
-    if bool(ids) == any(common.values()):
+    if bool(ids) == any((rule, gear, kind, error)):
         fail("name effects, or what they have in common with --rule, --gear, --kind or --error", USAGE)
     if ids:
         _each(steering.retry, ids)
         return
-    done = run_loop_value(_write(load_lab(), partial(retry_group, **common)))
+    done = run_loop_value(_write(load_lab(), partial(retry_group, rule=rule, gear=gear, kind=kind, error=error)))
     if options.json:
         say_json(done)
     else:

@@ -16,6 +16,7 @@ In every state, many refusals among the last answers are an overload, and cut th
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
@@ -187,8 +188,8 @@ class Law:
         quiet = now - self._episodes[-1].began if self._episodes else FORGET
         careful = NEAR[0] * self.troubled
         near = careful <= rate * 1.001 and rate <= NEAR[1] * self.troubled
-        factor = 1.0 + (CREEP - 1.0) * min(2.0 ** (quiet // QUIET - self._sure), 4.0) if near else RISE
-        grown = rate * factor**seconds
+        factor = RISE if not near else 1.0 + (CREEP - 1.0) * min(math.pow(2.0, quiet // QUIET - self._sure), 4.0)
+        grown = rate * math.pow(factor, seconds)
         if not near and rate < careful < grown:
             grown = careful
         if self.most is not None:
