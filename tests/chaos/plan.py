@@ -28,6 +28,7 @@ class Scale:
         reset_s, timeout_s, late_s: the site's `unclear_wait`.
         commits_late_s: by how much a site is late in carrying out what it no longer answers.
         pause_s: for how long a process stands still (SIGSTOP), at the most.
+        plain_500s: the site also answers 500, after which single effects wait for half a minute.
     """
 
     silence_s: float = 0.8
@@ -36,6 +37,7 @@ class Scale:
     late_s: float = 21.0
     commits_late_s: float = 20.0
     pause_s: float = 12.0
+    plain_500s: bool = True
 
     def site(self, concurrency: int = 4) -> dict[str, Any]:
         """The settings of the site that go with it."""
@@ -47,7 +49,7 @@ class Scale:
         }
 
 
-SHORT = Scale(late_s=2.5, commits_late_s=2.2, pause_s=2.5)
+SHORT = Scale(late_s=2.5, commits_late_s=2.2, pause_s=2.5, plain_500s=False)
 
 
 def _ms(seconds: float) -> str:
@@ -95,6 +97,8 @@ def faults(scale: Scale, strength: float = 1.0) -> list[Fault]:
         {"kind": "slow", "delay_s": 0.3, "rate": 0.01},
         {"kind": "slow", "delay_s": 0.05, "method": "POST"},
     ]
+    if not scale.plain_500s:
+        plan = [one for one in plan if one.get("status") != 500]
     return [{**one, "rate": round(one["rate"] * strength, 5)} if "rate" in one else one for one in plan]
 
 
