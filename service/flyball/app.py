@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
-from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger
+from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
 from flyball.adapters.store.sqlite import LEDGER_NAME
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
@@ -44,9 +44,13 @@ from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
+from flyball.triggers.weather import Weather
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
+
+if TYPE_CHECKING:
+    from flyball.replicas import Replicas
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
@@ -90,6 +94,7 @@ class Daemon:
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}
         self.opened = False
+        self.replicas: Replicas | None = None
         self.observers: list[Callable[[Effect, Report, float], None]] = []
         self._only_look = only_look
         self._environment = environment
@@ -112,6 +117,8 @@ class Daemon:
     async def _open(self) -> None:
         self.store = await self._open_ledger()
         self._stack.push_async_callback(self.store.close)
+        if self.replicas is not None:
+            self._stack.push_async_callback(self.replicas.close)
         self.channels = ChannelBook(self._webhooks())
         self._stack.push_async_callback(self.channels.close)
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
@@ -120,7 +127,7 @@ class Daemon:
         for name, settings in self.settings.sites.items():
             if not isinstance(settings, FlywheelSite):
                 continue
-            parts = connect(name, settings, self._saw_request)
+            parts = connect(name, settings, self._saw_request, share=self.replicas)
             self._stack.push_async_callback(parts.client.close)
             self.sites[name] = parts
             needs = needs_of(self.book.rules.rules, name)
@@ -153,10 +160,41 @@ class Daemon:
         if self._only_look:
             self.opened = True
             return
-        await self.crew.recover()
+        if self.replicas is None:
+            await self.crew.recover()
+        else:
+            await self._take_part(self.replicas)
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
         await self.dispatcher.look_everywhere(taken.changed | startup)
         self.opened = True
+
+    async def _take_part(self, replicas: Replicas) -> None:
+        """Be one of many: told by the others, and carrying on what a dead one left."""
+        from flyball.replicas import Parts  # noqa: PLC0415 - its libraries are not installed everywhere
+
+        told: dict[str, Callable[[], Awaitable[None]]] = {
+            "hooks": self._told_of_hooks,
+            "poll": self._told_to_poll,
+            "rules": self.dispatcher.reload_records,
+            "reload": self._told_to_reload,
+            "effects": self._told_of_effects,
+        }
+        self.hooks.accepted = partial(self.tell, "hooks")
+        replicas.attach(Parts(self.dispatcher, self.crew, self.watches, self._decide, told))
+        await replicas.reap()
+
+    async def _told_of_hooks(self) -> None:
+        self.hooks.ring()
+
+    async def _told_to_poll(self) -> None:
+        for watch in self.watches.values():
+            watch.poll_now()
+
+    async def _told_to_reload(self) -> None:
+        await self.reload()
+
+    async def _told_of_effects(self) -> None:
+        self._act.ring()
 
     async def _open_ledger(self) -> Ledger:
         """The ledger, or a copy of it in a file."""
@@ -167,7 +205,13 @@ class Daemon:
             copy.parent.mkdir(mode=0o700)
             await copy_ledger(ledger, data, copy)
             return await open_ledger(EMBEDDED, copy.parent)
-        return await open_ledger(ledger, data)
+        if self.settings.embedded:
+            return await open_ledger(ledger, data)
+        shared_store()
+        from flyball.replicas import Replicas  # noqa: PLC0415 - its libraries are not installed everywhere
+
+        self.replicas = Replicas(ledger, self.clock)
+        return await self.replicas.open()
 
     def _webhooks(self) -> dict[str, WebhookChannel]:
         found = {}
@@ -202,8 +246,17 @@ class Daemon:
     # --- what the rooms call back
 
     def _ready(self, site: str, levels: set[Level]) -> bool:
+        levels = levels - {Level.MATRIX}
+        if self.replicas is not None:
+            return self.replicas.ready(site, levels)
         watch = self.watches.get(site)
-        return watch is not None and watch.ready_for(levels - {Level.MATRIX})
+        return watch is not None and watch.ready_for(levels)
+
+    def weather(self, site: str) -> Weather:
+        """How watching a site goes, whichever replica does it."""
+        if self.replicas is None or self.replicas.leads.is_set():
+            return self.watches[site].weather
+        return self.replicas.weather(site)
 
     async def _met(self, site: str) -> None:
         """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
@@ -231,6 +284,11 @@ class Daemon:
         self.doubts.saw(effect, report)
         for observer in self.observers:
             observer(effect, report, seconds)
+
+    async def tell(self, what: str) -> None:
+        """Tell the other replicas, where there are any."""
+        if self.replicas is not None:
+            await self.replicas.tell(what)
 
     def ring(self) -> None:
         """There is something to decide or to do."""
@@ -294,19 +352,20 @@ class Daemon:
     def services(self) -> dict[str, Callable[[], Any]]:
         """Everything that runs side by side, by name."""
         found: dict[str, Callable[[], Any]] = {
-            "decide": self.decide,
             "act": self.act,
             "alerts": self.repeat_alerts,
-            "schedules": self.keep_times,
-            "hooks": self.hooks.run,
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
             "keeper": self.keeper.run,
         }
+        alone: dict[str, Callable[[], Any]] = {"schedules": self.keep_times, "hooks": self.hooks.run}
         for name, watch in self.watches.items():
-            found[f"watch {name}"] = watch.run
-            found[f"sweep {name}"] = watch.run_sweeps
-        return found
+            alone[f"watch {name}"] = watch.run
+            alone[f"sweep {name}"] = watch.run_sweeps
+        if self.replicas is None:
+            return {**found, **alone, "decide": self.decide}
+        led = {name: partial(self.replicas.while_leading, work) for name, work in alone.items()}
+        return {**found, **led, **self.replicas.services()}
 
     async def run(self) -> None:
         """Run until a signal or `supervisor.stop()`."""
@@ -326,23 +385,30 @@ class Daemon:
 
         A stop meanwhile lets attempts under way finish for as long as the daemon would, then cuts them off.
         """
+        if self.replicas is None:
+            return await self._run_once(asks=True)
+        async with self.replicas.present() as leads:
+            return await self._run_once(asks=leads)
+
+    async def _run_once(self, *, asks: bool) -> bool:
+        """`asks`: ask the sites, unless another replica does."""
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(self._until_idle(), name="until idle")
+            running = tasks.create_task(self._until_idle(asks=asks), name="until idle")
             ending = tasks.create_task(self.supervisor.cut_off(running), name="stop")
             await asyncio.wait([running])
             ending.cancel()
         return not running.cancelled() and running.result()
 
-    async def _until_idle(self) -> bool:
+    async def _until_idle(self, *, asks: bool) -> bool:
         """Sites are read side by side, and one that does not answer holds up no other's work."""
         async with asyncio.TaskGroup() as tasks:
-            looks = [
-                tasks.create_task(self._read_once(watch), name=f"look {name}") for name, watch in self.watches.items()
-            ]
+            asked = self.watches if asks else {}
+            looks = [tasks.create_task(self._read_once(watch), name=f"look {name}") for name, watch in asked.items()]
             if looks:
                 await self._first_looks(looks)
-            await self.serve_schedules()
-            await self.hooks.step()
+            if asks:
+                await self.serve_schedules()
+                await self.hooks.step()
             while not self.supervisor.stopping.is_set():
                 if await self.dispatcher.step() or await self.crew.step(tasks):
                     continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from flyball import __version__
 from flyball.clients.flywheel.client import FlywheelClient
@@ -19,8 +20,21 @@ from flyball.triggers.poller import Poller
 from flyball.triggers.watch import Watch
 from flyball.workers.hands import SiteHands
 from flyball.workers.pace import AdaptivePace
+from flyball.workers.shared_pace import Budget, SharedPace
 
 Observer = Callable[[str, str, str, int | None, float], None]
+
+
+class Share(Protocol):
+    """What replicas share of their sites."""
+
+    def may_act(self) -> bool:
+        """Whether this one may change anything now."""
+        ...
+
+    def budget(self, site: str) -> Budget:
+        """The rate that all of them have together."""
+        ...
 
 
 @dataclass(slots=True)
@@ -74,8 +88,10 @@ class RequestCount:
             self.failed += 1
 
 
-def connect(name: str, settings: FlywheelSite, observe: Observer | None = None) -> SiteParts:
-    """The parts of a site; nothing is sent yet.
+def connect(
+    name: str, settings: FlywheelSite, observe: Observer | None = None, *, share: Share | None = None
+) -> SiteParts:
+    """The parts of a site; nothing is sent yet. `share`: what it shares with other replicas.
 
     Raises:
         ConfigError: the key has no known form.
@@ -94,7 +110,8 @@ def connect(name: str, settings: FlywheelSite, observe: Observer | None = None) 
     client = FlywheelClient.connect(
         credentials,
         site=name,
-        pace=pace,
+        pace=pace if share is None else SharedPace(pace, share.budget(name), settings.limits.rate),
+        may_act=None if share is None else share.may_act,
         user_agent=f"Flyball/{__version__}",
         observer=see,
         timeouts=Timeouts(*(_seconds(value) for value in (limits.connect, limits.silence, limits.whole))),

@@ -114,7 +114,7 @@ def test_a_stop_while_the_site_hangs(box: SandboxProgram, tmp_path: Path) -> Non
         until(lambda: box.requests()["faults"][0]["hits"] >= 4, 20, "requests hang")
         asked = time.monotonic()
         daemon.send(signal.SIGTERM)
-        refused = until(lambda: (said := _deliver(daemon)).status == 503 and said, 5, "hooks are closed")
+        refused = until(lambda: said if (said := _deliver(daemon)).status == 503 else None, 5, "hooks are closed")
         assert int(refused.headers["retry-after"]) > 0
         assert daemon.wait(10) == 0, daemon.err
         took = time.monotonic() - asked

@@ -30,6 +30,7 @@ from flyball.clients.exchange import (
     retry_after,
     trimmed,
 )
+from flyball.clients.fenced import FencedBody, May, NotAllowedError
 from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
 
 Observer = Callable[[str, str, int | None, float], None]
@@ -39,6 +40,7 @@ _KEPT_HEADERS = ("content-type", "retry-after", "location", "date")
 _SAME_TIME = timedelta(seconds=2)  # Date has whole seconds: a smaller difference of the clocks cannot be told
 _REPEATED = frozenset({429, 502, 503, 504})
 _LONGEST_OBEYED_HERE = 30.0
+_FENCED = "{site}: nothing was sent: this replica's lease has run out"
 _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -96,6 +98,7 @@ class Transport:
         ssl: True for the system's certificates, or a context with the lab's own.
         max_body: largest answer in bytes, counted after decompression.
         observer: told about every attempt.
+        may_act: asked right before anything is sent that changes something; where it says no, nothing is.
         sleep, clock, now: time, for tests: a pause, monotonic seconds, the present in UTC.
     """
 
@@ -111,6 +114,7 @@ class Transport:
         ssl: ssl_module.SSLContext | bool = True,
         max_body: int = 128 * 1024 * 1024,
         observer: Observer | None = None,
+        may_act: May | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -127,6 +131,7 @@ class Transport:
         self._ssl = ssl
         self._max_body = max_body
         self._observer = observer
+        self._may_act = may_act
         self._sleep = sleep
         self._clock = clock
         self._kept: aiohttp.ClientSession | None = None
@@ -185,11 +190,17 @@ class Transport:
         async with self._pace.slot():
             begun = self._clock()
             status: int | None = None
-            trace = SimpleNamespace(sent=False)
+            trace = SimpleNamespace(sent=False, may=None)
+            if self._may_act is not None and request.does is not Does.READ:
+                trace.may = _Watched(self._may_act)
             try:
                 response = await self._exchange(request, trace)
                 status = response.status
+            except NotAllowedError as error:
+                raise Stopping(_FENCED.format(site=self.site)) from error
             except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+                if trace.may is not None and trace.may.refused:
+                    raise Stopping(_FENCED.format(site=self.site)) from error
                 self._pace.saw(Seen.SLOW if isinstance(error, TimeoutError) else Seen.LOST)
                 sent = trace.sent or not (request.alone or isinstance(error, _NOT_CONNECTED))
                 raise self._translated(request, error, sent=sent) from error
@@ -204,11 +215,14 @@ class Transport:
     async def _exchange(self, request: Request, trace: SimpleNamespace) -> Response:
         headers = {**self._headers, **dict(request.headers)}
         times = self._timeouts
+        may = trace.may
+        if may is not None and not may():
+            raise NotAllowedError
         async with self._session(fresh=request.alone).request(
             request.method,
             URL(self.base_url + request.target, encoded=True),
             headers=headers,
-            data=request.body,
+            data=request.body if may is None or not request.body else FencedBody(request.body, may),
             allow_redirects=False,
             ssl=self._ssl,
             timeout=aiohttp.ClientTimeout(
@@ -293,7 +307,22 @@ class Transport:
 
 async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
     """The request line and headers were handed to the socket: from here on the site may have acted."""
+    may = context.trace_request_ctx.may
+    if may is not None and not may():
+        raise NotAllowedError
     context.trace_request_ctx.sent = True
+
+
+class _Watched:
+    """Whether this process may act, and whether the answer was ever no."""
+
+    def __init__(self, may: May) -> None:
+        self._may = may
+        self.refused = False
+
+    def __call__(self) -> bool:
+        self.refused = self.refused or not self._may()
+        return not self.refused
 
 
 def _cause(error: Exception) -> str:

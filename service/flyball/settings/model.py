@@ -30,9 +30,9 @@ class Settings(BaseSettings):
     store: SecretStr = Field(
         default=SecretStr(EMBEDDED),
         description="Where the ledger is: `embedded` (a file under `data`, one process), or "
-        "postgresql://USER:PASSWORD@HOST:PORT/DATABASE (13 or newer) for any number of equal processes; with a password "
-        "in it, as `env:NAME` or `file:/path`. Needs the extra `replicas`. Another schema than the user's own: "
-        "`?options=-csearch_path%3DNAME`.",
+        "postgresql://USER:PASSWORD@HOST:PORT/DATABASE (13 or newer) for any number of equal processes; with a "
+        "password in it, as `env:NAME` or `file:/path`. Needs the extra `replicas`. Another schema than the user's "
+        "own: `?options=-csearch_path%3DNAME`.",
     )
     data: str = Field(
         default="var",

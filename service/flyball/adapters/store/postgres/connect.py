@@ -10,11 +10,12 @@ What a process that was stopped or cut off holds, the server takes back: a trans
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
 import psycopg
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.string import StrDumper
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -26,6 +27,10 @@ NAME: Final = "flyball"
 LEDGER_LOCK: Final = "ledger"
 OLDEST: Final = 130_000
 """PostgreSQL 13: the first that tells of a transaction by its number what became of it (`pg_xact_status`, xid8)."""
+
+# What they say of broken connections is said by us, once, and without addresses.
+for _name in ("psycopg", "psycopg.pool", "sqlalchemy.pool"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 Begin = Callable[[psycopg.Connection[Any]], None]
 CONNECT_SECONDS: Final = 5
@@ -110,6 +115,8 @@ def say(driver: psycopg.Connection[Any], statements: bytes) -> PGresult:
     result = driver.pgconn.exec_(statements)
     if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
         return result
+    if driver.pgconn.status != ConnStatus.OK:
+        raise psycopg.OperationalError(driver.pgconn.error_message.decode("utf-8", "replace"))
     raise psycopg.errors.error_from_result(result, encoding="utf-8")
 
 
