@@ -39,6 +39,7 @@ from flyball.rules.reading import RuleSet
 from flyball.seeking import seek
 from flyball.settings import EMBEDDED, FlywheelSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
+from flyball.single import SingleRun
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
@@ -56,7 +57,6 @@ log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
-PATIENCE = 10.0  # seconds that `--until-idle` gives the sites to be read before it begins with the work of the first
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -381,64 +381,26 @@ class Daemon:
         return all(look.result() for look in looks)
 
     async def run_until_idle(self) -> bool:
-        """Do all that is due now, and what follows from it; whether every site could be read.
-
-        A stop meanwhile lets attempts under way finish for as long as the daemon would, then cuts them off.
-        """
+        """Do all that is due now, and what follows from it; whether every site could be read."""
+        run = SingleRun(self.supervisor, self._begin_once, self.serve_schedules, self._work, self._busy, self._act.wait)
         if self.replicas is None:
-            return await self._run_once(asks=True)
-        async with self.replicas.present() as leads:
-            return await self._run_once(asks=leads)
-
-    async def _run_once(self, *, asks: bool) -> bool:
-        """`asks`: ask the sites, unless another replica does."""
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(self._until_idle(asks=asks), name="until idle")
-            ending = tasks.create_task(self.supervisor.cut_off(running), name="stop")
-            await asyncio.wait([running])
-            ending.cancel()
-        return not running.cancelled() and running.result()
-
-    async def _until_idle(self, *, asks: bool) -> bool:
-        """Sites are read side by side, and one that does not answer holds up no other's work."""
-        async with asyncio.TaskGroup() as tasks:
-            asked = self.watches if asks else {}
-            looks = [tasks.create_task(self._read_once(watch), name=f"look {name}") for name, watch in asked.items()]
-            if looks:
-                await self._first_looks(looks)
-            if asks:
-                await self.serve_schedules()
-                await self.hooks.step()
-            while not self.supervisor.stopping.is_set():
-                if await self.dispatcher.step() or await self.crew.step(tasks):
-                    continue
-                if self.crew.under_way or await self._due_soon() or await self.doubts.step():
-                    await self._act.wait(0.1)
-                elif any(not look.done() for look in looks):
-                    await self._decide.wait(0.1)
-                    await self.serve_schedules()  # of a site that could only be read now
-                else:
-                    break
-            for look in looks:
-                look.cancel()
+            fine = await run.go(self.watches, asks=True)
+        else:
+            async with self.replicas.present() as leads:
+                fine = await run.go(self.watches, asks=leads)
         if not self.supervisor.stopping.is_set():
             await self.keeper.step()
-        return all(not look.cancelled() and look.result() for look in looks)
-
-    async def _first_looks(self, looks: list[asyncio.Task[bool]]) -> None:
-        """Wait until all sites are read, or one takes much longer than the others, or a stop."""
-        left = PATIENCE
-        while left > 0 and not self.supervisor.stopping.is_set():
-            _, waiting = await asyncio.wait(looks, timeout=0.1)
-            if not waiting:
-                return
-            left -= 0.1
-
-    @staticmethod
-    async def _read_once(watch: Watch) -> bool:
-        fine = await watch.once()
-        await watch.sweep_if_due()
         return fine
+
+    async def _begin_once(self) -> None:
+        await self.serve_schedules()
+        await self.hooks.step()
+
+    async def _work(self, tasks: asyncio.TaskGroup) -> bool:
+        return bool(await self.dispatcher.step() or await self.crew.step(tasks))
+
+    async def _busy(self) -> bool:
+        return bool(self.crew.under_way or await self._due_soon() or await self.doubts.step())
 
     async def jobs_running(self) -> bool:
         """Whether a job that was launched here has not ended on its site."""

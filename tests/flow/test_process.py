@@ -115,6 +115,7 @@ def test_a_stop_while_the_site_hangs(box: SandboxProgram, tmp_path: Path) -> Non
         asked = time.monotonic()
         daemon.send(signal.SIGTERM)
         refused = until(lambda: said if (said := _deliver(daemon)).status == 503 else None, 5, "hooks are closed")
+        assert refused is not None
         assert int(refused.headers["retry-after"]) > 0
         assert daemon.wait(10) == 0, daemon.err
         took = time.monotonic() - asked
