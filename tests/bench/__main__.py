@@ -10,13 +10,14 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import effects, hooks, memory, polls, qc, reaction, rules
+from bench import crew, effects, hooks, memory, polls, qc, reaction, rules
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
 CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "qc": (qc.run, "size: acquisitions"),
     "effects": (effects.run, "size: effects"),
+    "crew": (crew.run, "size: effects"),
     "hooks": (hooks.run, "size: deliveries"),
     "polls": (polls.run, "size: sessions"),
     "reaction": (reaction.run, "size: changes"),
