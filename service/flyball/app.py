@@ -127,7 +127,7 @@ class Daemon:
         for name, settings in self.settings.sites.items():
             if not isinstance(settings, FlywheelSite):
                 continue
-            parts = connect(name, settings, self._saw_request, share=self.replicas)
+            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
             self._stack.push_async_callback(parts.client.close)
             self.sites[name] = parts
             needs = needs_of(self.book.rules.rules, name)

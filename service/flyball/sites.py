@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from typing import Protocol
 
 from flyball import __version__
@@ -89,9 +90,15 @@ class RequestCount:
 
 
 def connect(
-    name: str, settings: FlywheelSite, observe: Observer | None = None, *, share: Share | None = None
+    name: str,
+    settings: FlywheelSite,
+    observe: Observer | None = None,
+    *,
+    share: Share | None = None,
+    clock: Clock | None = None,
 ) -> SiteParts:
-    """The parts of a site; nothing is sent yet. `share`: what it shares with other replicas.
+    """The parts of a site; nothing is sent yet. `share`: what it shares with other replicas; `clock`: the daemon's, to
+    which the site's is compared.
 
     Raises:
         ConfigError: the key has no known form.
@@ -107,6 +114,7 @@ def connect(
             observe(name, method, template, status, seconds)
 
     limits = settings.timeouts
+    more: dict[str, Any] = {} if clock is None else {"now": clock.now}
     client = FlywheelClient.connect(
         credentials,
         site=name,
@@ -114,6 +122,7 @@ def connect(
         may_act=None if share is None else share.may_act,
         user_agent=f"Flyball/{__version__}",
         observer=see,
+        **more,
         timeouts=Timeouts(*(_seconds(value) for value in (limits.connect, limits.silence, limits.whole))),
     )
     return SiteParts(name, credentials.base_url, settings, client, pace, count)
