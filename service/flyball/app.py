@@ -21,6 +21,7 @@ from flyball.adapters.store.sqlite import LEDGER_NAME
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
+from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
 from flyball.hooks import Hooks
 from flyball.keeping import Keeper
@@ -35,6 +36,7 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
+from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
 from flyball.seeking import seek
 from flyball.settings import EMBEDDED, FlywheelSite, Settings
@@ -49,6 +51,7 @@ from flyball.triggers.weather import Weather
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
+from flyball.workers.hands import NO_SITE
 
 if TYPE_CHECKING:
     from flyball.replicas import Replicas
@@ -57,6 +60,7 @@ log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
+NO_WAIT = (2.0, 60.0)  # seconds after an unclear end, of what is on no site: as the sites' own default
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -137,7 +141,7 @@ class Daemon:
             self.store,
             self.clock,
             KINDS,
-            hands={name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()},
+            hands=self._all_hands(),
             route=self.book.route,
             at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
             observe=self._saw_attempt,
@@ -212,6 +216,15 @@ class Daemon:
 
         self.replicas = Replicas(ledger, self.clock)
         return await self.replicas.open()
+
+    def _all_hands(self) -> dict[str, Hands]:
+        """What effects may use on each site, and those of rules that need no site."""
+        without = Hands(NO_SITE, self.channels, self._secret, self.clock.now(), NO_WAIT)
+        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
+        hands = dict.fromkeys((NOWHERE, *others), without)
+        return hands | {
+            name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()
+        }
 
     def _webhooks(self) -> dict[str, WebhookChannel]:
         found = {}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
 from flyball import __version__
 from flyball.clients.flywheel.client import FlywheelClient

@@ -105,6 +105,8 @@ class Fleet:
         took = time.monotonic() - asked
         self.harm.stops += 1
         self.harm.slowest_stop = max(self.harm.slowest_stop, took)
+        if code == -signal.SIGTERM and not victim.err:
+            return  # it had not begun to listen for signals yet
         if code not in (0, 1) or took > GENTLE:
             self.harm.broken.append(f"a stop ended with {code} after {took:.1f} s: {victim.err[-1500:]}")
 

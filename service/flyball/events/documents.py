@@ -9,8 +9,11 @@ from sqlalchemy import Connection
 
 from flyball.events.routing import sideways
 from flyball.ledger.mirror import ancestor_keys, find, subtree
+from flyball.ledger.searching import load_hits
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
 from flyball.model.node import Document, Node, NodeKey, Presence, Target
+from flyball.model.search import Hits, Search
+from flyball.rules.cells import cell_document
 from flyball.rules.rule import Rule
 from flyball.rules.selection import LISTS
 
@@ -19,7 +22,15 @@ _PLURAL = {level: name for name, level in LISTS.items()}
 
 def load_documents(connection: Connection, wanted: Iterable[tuple[Rule, NodeKey]]) -> list[Document | None]:
     """One document for each (rule, target), in order; None for a target that the mirror does not know."""
-    pairs = list(wanted)
+    every = list(wanted)
+    pairs = [(rule, key) for rule, key in every if key.level is not Level.MATRIX]
+    if len(pairs) < len(every):  # a cell is in no mirror: its document is in the rule
+        nodes_of = iter(_load(connection, pairs))
+        return [cell_document(rule, key.id) if key.level is Level.MATRIX else next(nodes_of) for rule, key in every]
+    return _load(connection, pairs)
+
+
+def _load(connection: Connection, pairs: Sequence[tuple[Rule, NodeKey]]) -> list[Document | None]:
     across: dict[str, Level | None] = {}
     for rule, _ in pairs:
         if rule.id not in across:
@@ -28,10 +39,23 @@ def load_documents(connection: Connection, wanted: Iterable[tuple[Rule, NodeKey]
     lines = {key: ancestor_keys(node) for key, node in nodes.items()}
     known = find(connection, {above for line in lines.values() for above in line})
     below = _subtrees(connection, pairs, nodes, across)
+    hits = _hits(connection, {rule.id: rule for rule, _ in pairs}.values())
     return [
-        None if key not in nodes else _assemble(rule, nodes[key], lines[key], known, below, across[rule.id])
+        None if key not in nodes else _assemble(rule, nodes[key], lines[key], known, below, across[rule.id], hits)
         for rule, key in pairs
     ]
+
+
+def _hits(connection: Connection, rules: Iterable[Rule]) -> dict[str, dict[Search, Hits]]:
+    """Site → what is on record of the searches of some rules."""
+    wanted: dict[str, set[Search]] = {}
+    for rule in rules:
+        if rule.searches:
+            wanted.setdefault(rule.site, set()).update(rule.searches)
+    return {
+        site: {search: asked.hits for search, asked in load_hits(connection, site, searches).items()}
+        for site, searches in wanted.items()
+    }
 
 
 def _subtrees(
@@ -64,6 +88,7 @@ def _assemble(
     known: Mapping[NodeKey, Node],
     below: Mapping[NodeKey, list[Node]],
     across: Level | None,
+    hits: Mapping[str, Mapping[Search, Hits]],
 ) -> Document:
     """The document of one node.
 
@@ -74,6 +99,7 @@ def _assemble(
         known: the ancestors that the mirror has.
         below: what lies below containers, where it is needed.
         across: the ancestor whose children the rule reads.
+        hits: site → those of the searches.
     """
     ancestors = {key.level: known[key] for key in line if key in known}
     members = below.get(node.key, []) if rule.below else []
@@ -90,7 +116,8 @@ def _assemble(
         )
     reason = _lacking(line, ancestors, members)
     target = Target(node.key.site, node.level, node.id, path_of(node, ancestors))
-    return Document(target, names, node, ancestors, present, complete=not reason, reason=reason)
+    found = hits.get(node.key.site, {}) if rule.searches else {}
+    return Document(target, names, node, ancestors, present, complete=not reason, reason=reason, hits=found)
 
 
 def _lacking(line: Sequence[NodeKey], ancestors: Mapping[Level, Node], members: Sequence[Node]) -> str:

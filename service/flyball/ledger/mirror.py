@@ -221,6 +221,14 @@ def everything(connection: Connection, site: str, level: Level) -> Iterator[Node
         yield row_node(row)
 
 
+def labelled(connection: Connection, site: str, level: Level) -> list[tuple[NodeKey, str]]:
+    """All present nodes of one level, as key and label, in the order of their ids."""
+    query = select(nodes.c.id, nodes.c.label).where(
+        nodes.c.site == site, nodes.c.level == str(level), nodes.c.presence == str(Presence.PRESENT)
+    )
+    return [(NodeKey(site, level, row.id), row.label) for row in connection.execute(query.order_by(nodes.c.id))]
+
+
 _ABOVE = tuple((level, str(level)) for level in HIERARCHY[:-1])
 
 

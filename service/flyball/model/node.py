@@ -112,6 +112,7 @@ class Document:
         subtree: all present nodes below the target (sessions, acquisitions, files), when the rule looks below.
         complete: False when something of it could not be read (a hidden parent, a level not listed yet).
         reason: why it is not complete, for people.
+        hits: search → hits (`model.search`), for the searches of the rule.
     """
 
     target: Target
@@ -121,6 +122,7 @@ class Document:
     subtree: tuple[Node, ...] = ()
     complete: bool = True
     reason: str = ""
+    hits: Mapping[Any, Any] = field(default_factory=dict)
 
     @property
     def settled_from(self) -> datetime | None:

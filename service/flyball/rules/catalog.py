@@ -74,7 +74,7 @@ class EffectKind(Protocol):
         Args:
             params: instance of the model.
             when: the entry's own condition, compiled.
-            index: position in `do`, from 0; part of the slots of its wishes.
+            index: position among the entries of its kind, from 0; part of the slots of its wishes.
             compiler: for the expressions inside the parameters.
 
         Raises:
@@ -84,3 +84,11 @@ class EffectKind(Protocol):
 
 
 Catalog = Mapping[str, EffectKind]
+
+FLYWHEEL = frozenset(("flywheel",))
+
+
+def sites_of(kind: EffectKind) -> frozenset[str]:
+    """The kinds of site of which the effect needs one; empty: it needs none. A kind says so in `sites`."""
+    found: frozenset[str] = getattr(kind, "sites", FLYWHEEL)
+    return found

@@ -74,6 +74,21 @@ rules:
   - {id: failed, each: job, if: job.state == 'failed', do: [{alert: {title: "{{ job.gear_info.name }} failed"}}]}
   - {id: old-run, each: analysis, if: days(now - analysis.created) > 365, do: [{alert: {title: old}}]}
 """,
+    "matrix": """
+rules:
+  - id: motion                 # becomes four rules, one for each combination
+    each: file
+    matrix:
+      limit: [0.25, 0.5]
+      run: [{task: rest, severity: low}, {task: movie, severity: high}]    # values that belong together
+    if: matches(acquisition.label, 'task-') and run.task in acquisition.label and file.info.fd_mean > limit
+    do: [{alert: {title: "{{ acquisition.label }}: more than {{ limit }} mm ({{ run.severity }})"}}]
+  - id: nightly                # one rule; each cell is a target
+    each: matrix
+    matrix: {dataset: [Life, Sherlock], predictor: [rmse, speech]}
+    trigger: [startup, {schedule: "0 4 * * *"}]
+    do: [{alert: {title: "{{ predictor }} in {{ dataset }} is due"}}]
+""",
     "trigger": """
 rules:
   - id: failed-jobs
@@ -129,7 +144,8 @@ rules:
         order: [session.timestamp, acquisition.timestamp]
         max: 5
       rest: {acquisitions: "glob(acquisition.label, 'task-rest*')"}
-    if: len(t1) >= 1 and len(rest) >= 2
+      adult: {search: "session.age >= 567648000 AND file.type = nifti", returns: session}    # of the site's search
+    if: len(t1) >= 1 and len(rest) >= 2 and len(adult) >= 1
     do:
       - launch: {gear: freesurfer-recon-all, on: subject, inputs: {anatomical: "t1[0]", "t1w_anatomical_{n}": "t1[1:]"}}
 """,
@@ -333,5 +349,5 @@ rules:
 }
 """Effect kind → what it does, and an example with all of its parameters."""
 
-NOT_YET: Final = frozenset({"RuleForm.matrix", "SelectForm.search", "SelectForm.returns", "TriggerForm.analysis"})
+NOT_YET: Final = frozenset({"TriggerForm.analysis"})
 """Keys that the language has and this version refuses; they have no example, and a test sees that they are refused."""

@@ -81,7 +81,7 @@ class Needs:
 
 def needs_of(rules: Iterable[Rule], site: str) -> Needs:
     """Work out the needs of one site's rules."""
-    mine = tuple(rule for rule in rules if rule.site == site)
+    mine = tuple(rule for rule in rules if rule.site == site and rule.each is not Level.MATRIX)  # cells are not read
     watched: set[Level] = set()
     info: set[Level] = set()
     tags: set[Level] = set()

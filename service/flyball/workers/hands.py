@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from flyball.clients.flywheel.client import OWN, FlywheelClient
 from flyball.clients.flywheel.dialect import JobsAccess
 from flyball.clients.flywheel.filters import equals, identified, where
-from flyball.model.errors import Refused
+from flyball.effects.port import Site
+from flyball.model.errors import Permanent, Refused
 
 Json = Mapping[str, Any]
 
@@ -93,3 +94,13 @@ class SiteHands:
             if error.status != 403:
                 raise
         return found
+
+
+class NoSite:
+    """In place of a site, for effects that need none: whatever is asked of it is refused for good."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise Permanent(f"this rule has no Flywheel site, and its effect asks for one ({name})")
+
+
+NO_SITE = cast("Site", NoSite())

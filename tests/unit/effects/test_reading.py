@@ -67,10 +67,10 @@ def test_tags_by_condition() -> None:
         "{tag: {on: acquisition, set: {A: file.info.snr < 1, B: true, C: 'false', D: file.info.none}}}", snr=0.5
     )
     assert [(wish.slot, wish.want) for wish in found] == [
-        ("0.A", Verdict.YES),
-        ("0.B", Verdict.YES),
-        ("0.C", Verdict.NO),
-        ("0.D", Verdict.UNKNOWN),
+        ("0/A", Verdict.YES),
+        ("0/B", Verdict.YES),
+        ("0/C", Verdict.NO),
+        ("0/D", Verdict.UNKNOWN),
     ]
     assert found[0].params["container"] == {
         "level": "acquisition",

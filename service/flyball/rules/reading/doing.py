@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,11 @@ class Doing:
         self.meaning: list[Any] = []
         self.uses_notify = False
 
+    @property
+    def kinds(self) -> list[EffectKind]:
+        """The kinds of the entries that are fit to be compiled."""
+        return [kind for _, kind, _, _ in self._entries]
+
     def check(self, entries: Any) -> None:
         """Check kinds and parameters of the entries as written; what is no list is left to the rule's model."""
         for index, entry in enumerate(entries if isinstance(entries, Seq) else ()):
@@ -57,6 +63,7 @@ class Doing:
     def compile(self, each: Level, names: frozenset[str], notify: str | None) -> tuple[EffectSpec, ...]:
         """The compiled entries; what is wrong is among the problems of the texts."""
         done: list[EffectSpec] = []
+        before: Counter[str] = Counter()
         for index, kind, params, when_text in self._entries:
             path = (*self._base, index, kind.name)
             when: Expression | None = None
@@ -64,12 +71,14 @@ class Doing:
                 when = self._texts.expression(when_text, names, (*path, WHEN))
             try:
                 self._check_channel(params, notify)
-                spec = kind.compile(params, when, index, self._compiler(each, names, notify, path))
+                # Counted among its kind: entries of other kinds may come and go without it becoming another one.
+                spec = kind.compile(params, when, before[kind.name], self._compiler(each, names, notify, path))
             except Fault as fault:
                 place = self._written.place((*path, *fault.path), offset=fault.offset)
                 named = next((f"`{part}`: " for part in reversed(fault.path) if isinstance(part, str)), "")
                 self._texts.problems.append(Problem(place, f"{named}{fault}"))
                 continue
+            before[kind.name] += 1
             self._texts.reads |= spec.reads
             done.append(spec)
         return tuple(done)
