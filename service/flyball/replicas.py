@@ -49,6 +49,8 @@ HAND_EVERY: Final = 0.5  # seconds between looks for looks that have become due
 REAP_EVERY: Final = 5.0  # seconds between looks for what nobody works on, without a sign that somebody died
 AGAIN: Final = 1.0  # seconds until what broke with the database is begun again
 MOST: Final = 2000  # looks handed out in one transaction
+_LOOKS: Final = "looks"
+_NEWS: Final = frozenset({"nodes", _LOOKS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,14 @@ class Replicas:
         self._lead: Lead | None = None
         self._pauses: dict[str, float] = {}
         self._to_pause: dict[str, float] = {}
-        self._silent: tuple[str, ...] = ()
+        self._dead: set[str] = set()
+        """Those that were silent for too long, as far as this one has seen: while they are stopped, they hold on."""
         self._reap = Bell()
         self._queue = LookQueue(address, self.session.name, self._look)
         self._closed = False
+        self._reports = 0
+        self._confirmed: Mapping[str, Sequence[str]] | None = None
+        """The levels that the ledger is known to say can be relied on."""
 
     async def open(self) -> PostgresStore:
         """Opens the ledger and joins; the store, which is the caller's to close, after this."""
@@ -139,7 +145,9 @@ class Replicas:
             with suppress(FlyballError, TimeoutError):
                 async with asyncio.timeout(2.0):
                     await self.store.write(lambda connection: leave(connection, ident))
-        await self.session.close()
+        with suppress(TimeoutError):  # its thread may be waiting for a database that is away
+            async with asyncio.timeout(2.0):
+                await self.session.close()
 
     # --- what the rooms ask
 
@@ -237,7 +245,7 @@ class Replicas:
             await self._join_again()
             return
         self.lease.renew(sent)
-        self._silent = pulse.silent
+        self._dead |= set(pulse.silent)
         if pulse.silent:
             self._reap.ring()
 
@@ -271,9 +279,11 @@ class Replicas:
         while True:
             await self._reap.wait(REAP_EVERY)
             try:
-                if self._silent:
-                    await self.session.end(self._silent)
+                if self._dead:  # first, for one that was stopped may hold the ledger's lock
+                    await self.session.end(self._dead)
                 await self.reap()
+                if self.leads.is_set():
+                    await self._queue.reap()
             except FlyballError as error:
                 log.warning("take_over.waits", reason=str(error))
                 await asyncio.sleep(AGAIN)
@@ -283,6 +293,7 @@ class Replicas:
         now, waits = self._clock.now(), self._parts.crew.waits
         work = partial(take_over, now=now, waits=waits, silence=SILENCE)
         dead = await self.store.write(work)
+        self._dead |= set(dead)
         if dead:
             log.warning("replica.taken_over", dead=dead, by=self.session.id)
             self._parts.bell.ring()
@@ -307,6 +318,8 @@ class Replicas:
             try:
                 await self._queue.run()
             except StoreError as error:
+                if _is_cancelled():  # what broke while it was ending hides why it ended
+                    raise asyncio.CancelledError from error
                 log.warning("queue.begins_again", reason=str(error))
             await asyncio.sleep(AGAIN)
 
@@ -359,11 +372,13 @@ class Replicas:
         epoch, told = self.session.epoch, None
         await self._begin_to_lead()
         while self.session.epoch == epoch and self.lease.holds:
-            lead, now = self._view(), self._clock.now()
-            if lead != told and not await self.store.write(partial(save_lead, lead=lead, now=now)):
-                return
-            if told is not None and lead.levels != told.levels:
+            reports, lead, now = self._reports, self._view(), self._clock.now()
+            if lead != told or self._confirmed != lead.levels:
+                if not await self.store.write(partial(save_lead, lead=lead, now=now)):
+                    return
                 self._parts.bell.ring()
+                # Unless something else was reported with a page meanwhile: then the pages look for themselves.
+                self._confirmed = lead.levels if reports == self._reports else None
             told = lead
             await asyncio.sleep(LEAD_EVERY / 2)
 
@@ -371,6 +386,7 @@ class Replicas:
         if self.leads.is_set():
             log.warning("leader.ends", replica=self.session.id)
         self.leads.clear()
+        self._confirmed = None
         self._lost.set()
 
     def _view(self) -> Lead:
@@ -404,16 +420,22 @@ class Replicas:
         if not self.leads.is_set():
             self._lead = load_lead(connection)
 
-    def _before_commit(self, connection: Any) -> None:
-        """With everything that is written: what of it is not to be relied on yet, and the looks that are due."""
+    def _before_commit(self, connection: Any, tables: set[str]) -> None:
+        """With what is written goes what of it is not to be relied on yet, and the looks that are due."""
+        if not tables & _NEWS:
+            return
         if self.leads.is_set():
-            known, lead = load_lead(connection), self._view()
-            if known is not None and known.replica == lead.replica and known.levels != lead.levels:
-                save_lead(connection, lead, self._clock.now())
-        self._hand(connection)
+            lead = self._view()
+            if lead.levels != self._confirmed:
+                known = load_lead(connection)
+                if known is not None and known.replica == lead.replica and known.levels != lead.levels:
+                    self._reports += 1
+                    save_lead(connection, lead, self._clock.now())
+        if _LOOKS in tables:
+            self._hand(connection)
 
     def _hand(self, connection: Any) -> int:
-        if not self._working:
+        if not self._working or self._queue.is_full(connection):
             return 0
         self._learn(connection)
         keys = hand_out(connection, self._parts.dispatcher.able_now(), self._clock.now(), MOST)
@@ -447,6 +469,11 @@ class Replicas:
     _working = True
     _parts: Parts
     store: PostgresStore
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _as_coroutine(work: Callable[[], Awaitable[None]]) -> None:

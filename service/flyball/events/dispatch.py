@@ -6,6 +6,7 @@ in the transaction that stores its decision, and only if no new hint came meanwh
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -140,6 +141,7 @@ class Dispatcher:
         self.edited: set[str] = set()  # rules whose version was another one when they were loaded, since the start
         self._fresh: set[str] = set()
         self._peers = PeerBook(store)
+        self._renewing = asyncio.Lock()
         self.shared = False
         """Others decide on this ledger too."""
         self.before_take: Callable[[Any], None] = lambda _connection: None
@@ -257,7 +259,11 @@ class Dispatcher:
 
     async def renew_peers(self, able: Sequence[str] | None = None) -> None:
         """Freeze the day's peer statistics of the sites that were read to the end, for the rules that use them."""
-        now, idents = self._clock.now(), self.able_now() if able is None else able
+        async with self._renewing:
+            await self._renew_peers(self.able_now() if able is None else able)
+
+    async def _renew_peers(self, idents: Sequence[str]) -> None:
+        now = self._clock.now()
         comparing = [self.rules[ident] for ident in idents if self.rules[ident].peers]
         for site in sorted({rule.site for rule in comparing}):
             mine = [(rule, bound_of(rule, self.first_seen)) for rule in comparing if rule.site == site]

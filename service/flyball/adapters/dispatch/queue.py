@@ -25,6 +25,7 @@ QUEUE: Final = "looks"
 TOGETHER: Final = 200
 """Looks in one job: a page of changes is decided in few transactions, a single change in one of its own."""
 
+_MOST: Final = 20  # jobs that wait, beyond which no more are handed out
 _WORKERS: Final = 3  # jobs at once in one replica: while one is stored, the next is read
 _POLL: Final = 1.0  # seconds; should a notification be lost
 _BEAT: Final = 2.0
@@ -44,7 +45,7 @@ class LookQueue:
     """
 
     def __init__(self, address: str, name: str, handle: Handler) -> None:
-        pool: dict[str, Any] = {"conninfo": address, "min_size": 1, "max_size": 4, "timeout": 10.0}
+        pool: dict[str, Any] = {"conninfo": address, "min_size": 1, "max_size": 4, "timeout": 3.0}
         pool |= {"kwargs": {"application_name": name, "connect_timeout": 5}, "reconnect_timeout": 5.0}
         self._connector = procrastinate.PsycopgConnector(**pool, pool_factory=_quiet_pool)
         self._app = procrastinate.App(connector=self._connector)
@@ -60,6 +61,12 @@ class LookQueue:
         deferrer = self._deferring.configure_task(TASK, queue=QUEUE, connection=driver_of(connection))
         jobs: list[dict[str, Any]] = [{"looks": [list(key) for key in part]} for part in parts]
         deferrer.batch_defer(*jobs)
+
+    def is_full(self, connection: Connection) -> bool:
+        """Whether as many jobs wait as the workers soon deal with; more would come twice before their turn."""
+        query = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = %s"
+        row = driver_of(connection).execute(query, [QUEUE]).fetchone()
+        return row is not None and row[0] >= _MOST
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -85,11 +92,20 @@ class LookQueue:
         raise StoreUnreachable("the queue of looks ended")
 
     async def reap(self) -> int:
-        """Give back what workers hold that are gone; how many jobs. Their looks are handed out again besides."""
+        """Give back what workers hold that are gone; how many jobs. Their looks are handed out again besides.
+
+        Raises:
+            StoreUnreachable: the database does not answer.
+        """
         manager = self._app.job_manager
-        jobs = list(await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=_STALLED))
-        for job in jobs:
-            await manager.retry_job(job)
+        try:
+            jobs = list(await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=_STALLED))
+            for job in jobs:
+                await manager.retry_job(job)
+        except procrastinate.exceptions.AppNotOpen:
+            return 0  # our own worker is about to begin again
+        except (procrastinate.exceptions.ConnectorException, psycopg.Error, TimeoutError) as error:
+            raise StoreUnreachable(f"the queue of looks broke off: {error.__cause__ or error}") from error
         return len(jobs)
 
     async def _work(self, looks: list[list[str]]) -> None:

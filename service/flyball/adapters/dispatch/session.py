@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,9 +43,9 @@ _BEAT: Final = _sql(
     "(SELECT json_object_agg(site, (paused - NOW) / 1e6) FROM budgets WHERE paused > NOW)"
 )
 _END: Final = _sql(
-    "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a "
-    "JOIN replicas r ON a.application_name = PROGRAM || split_part(r.id, '~', 1) "
-    "WHERE r.id = ANY(%(silent)s) AND r.seen < NOW - %(silence)s"
+    "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.application_name = ANY(%(names)s) "
+    "AND NOT EXISTS (SELECT 1 FROM replicas r WHERE a.application_name = PROGRAM || split_part(r.id, '~', 1)"
+    " AND r.seen >= NOW - %(silence)s)"
 )
 # One row holds until when the rate is given out; it may lie one second back, which is the burst allowed.
 _LEASE: Final = _sql(
@@ -137,9 +137,10 @@ class Session:
         """Give a sign of life."""
         return await self._ask(self._beat)
 
-    async def end(self, silent: tuple[str, ...]) -> None:
-        """Close the connections of replicas that are still silent: what they hold is free then."""
-        values = {"silent": list(silent), "silence": self._silence}
+    async def end(self, dead: Iterable[str]) -> None:
+        """Close the connections of replicas, unless they are alive after all: what they hold is free then."""
+        names = sorted({f"{NAME} {ident.rpartition('~')[0]}" for ident in dead})
+        values = {"names": names, "silence": self._silence}
         await self._ask(lambda connection: connection.execute(_END, values))
 
     async def lock(self, what: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import psycopg
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.string import StrDumper
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -115,7 +115,7 @@ def say(driver: psycopg.Connection[Any], statements: bytes) -> PGresult:
     result = driver.pgconn.exec_(statements)
     if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
         return result
-    if driver.pgconn.status != ConnStatus.OK:
+    if not result.error_field(DiagnosticField.SQLSTATE):  # not the server has said so, but the connection
         raise psycopg.OperationalError(driver.pgconn.error_message.decode("utf-8", "replace"))
     raise psycopg.errors.error_from_result(result, encoding="utf-8")
 

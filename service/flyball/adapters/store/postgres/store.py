@@ -52,6 +52,7 @@ class PostgresStore:
         self._patience = patience
         self._closed = False
         self._reading_trouble: str | None = None
+        self._away_since: float | None = None  # since when reads have failed, monotonic
         self._loop = asyncio.get_running_loop()
         self._reading = reading_engine(address, name=name, connections=_READERS)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
@@ -149,7 +150,7 @@ class PostgresStore:
         return self._writer.commits if self._writer else 0
 
     def _read(self, work: Callable[[Connection], T]) -> T:
-        begun, pause = time.monotonic(), 0.05
+        pause = 0.05
         while True:
             try:
                 with self._reading.connect() as connection, connection.begin():
@@ -161,13 +162,15 @@ class PostgresStore:
                 if told is None:
                     raise
                 self._reading_trouble = str(told)
-                if not is_lost(error) or self._closed or time.monotonic() - begun > self._patience:
+                since = self._away_since = self._away_since or time.monotonic()
+                # Who comes when the database has been away for long does not wait as long again.
+                if not is_lost(error) or self._closed or time.monotonic() - since > self._patience:
                     raise told from error
                 self._reading.dispose()  # the others of the pool broke with it
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
                 continue
-            self._reading_trouble = None
+            self._reading_trouble = self._away_since = None
             return found
 
     def _shut(self) -> None:

@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import itertools
 import queue
+import re
 import threading
 import time
 from collections import deque
@@ -34,7 +35,10 @@ from flyball.adapters.store.works import Job, settle
 from flyball.model.errors import Stopping
 
 T = TypeVar("T")
-Hook = Callable[[Connection], None]
+Hook = Callable[[Connection, set[str]], None]
+"""Gets the connection and the names of the tables that were written to."""
+
+_WRITES: Final = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 
 # Each work costs the server a subtransaction; beyond 64 of them, it has to look them up on disk for other readers.
 GROUP_WORKS: Final = 60
@@ -86,7 +90,9 @@ class Writer:
         self._ended = False
         self._inside_work = False
         self._inside_savepoint = False
+        self._touched: set[str] = set()
         event.listen(engine, "commit", self._refuse_commit)
+        event.listen(engine, "before_cursor_execute", self._note_tables)
         self._thread = threading.Thread(target=self._serve, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -173,11 +179,12 @@ class Writer:
             try:
                 transaction = connection.begin()
                 self._inside_savepoint = False
+                self._touched = set()
                 for job in waiting:
                     ran.append(job)
                     self._run(job, connection, driver, transaction)
-                if self.before_commit is not None and _number(driver) is not None:
-                    self.before_commit(connection)
+                if self.before_commit is not None and self._touched:
+                    self.before_commit(connection, self._touched)
                 number = _number(driver)
                 committing = True
                 transaction.commit()
@@ -296,6 +303,11 @@ class Writer:
     def _remember(self, error: BaseException | None) -> None:
         if isinstance(error, StoreError):
             self.trouble = str(error)
+
+    def _note_tables(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        found = _WRITES.match(statement)
+        if found is not None:
+            self._touched.add(found[1])
 
     def _refuse_commit(self, _connection: Connection) -> None:
         if self._inside_work:
