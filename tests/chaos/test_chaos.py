@@ -16,15 +16,16 @@ from flyball.sandbox.faults import FaultPlan
 SEED = int(os.environ.get("FLYBALL_TEST_SEED", "20261120"))
 
 
-@pytest.mark.parametrize("dialect", ["v23", "live19"])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("dialect", ["v23", pytest.param("live19", marks=pytest.mark.slow)])
 def test_a_short_storm(dialect: str, tmp_path: Path) -> None:
     """Kills in bad weather: nothing lost, nothing doubled, no fault of our own, and a second clean run has no work."""
-    given = Options(seed=SEED, kills=5, faults=40, dialect=dialect, arrivals=5, scale=SHORT, strength=1.5)
+    given = Options(seed=SEED, kills=5, faults=30, dialect=dialect, arrivals=4, scale=SHORT, strength=1.5)
     tally = storm(tmp_path, given)
     print("\n".join(tally.lines()))
     assert tally.sound, "\n".join(tally.lines())
     assert tally.harm.kills >= 5
-    assert tally.faults >= 40
+    assert tally.faults >= 30
     assert min(tally.verdict.done[what] for what in ("tags", "analyses", "utility jobs", "notes", "messages")) > 0
 
 
