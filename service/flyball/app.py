@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -166,39 +166,22 @@ class Daemon:
             return
         if self.replicas is None:
             await self.crew.recover()
-        else:
-            await self._take_part(self.replicas)
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
         await self.dispatcher.look_everywhere(taken.changed | startup)
+        if self.replicas is not None:
+            self.hooks.accepted = partial(self.tell, "hooks")
+            bells = (self._decide, self._act)
+            await self.replicas.enter(self.dispatcher, self.crew, self.watches, bells, self.hooks.ring, self.reload)
         self.opened = True
 
-    async def _take_part(self, replicas: Replicas) -> None:
-        """Be one of many: told by the others, and carrying on what a dead one left."""
-        from flyball.replicas import Parts  # noqa: PLC0415 - its libraries are not installed everywhere
-
-        told: dict[str, Callable[[], Awaitable[None]]] = {
-            "hooks": self._told_of_hooks,
-            "poll": self._told_to_poll,
-            "rules": self.dispatcher.reload_records,
-            "reload": self._told_to_reload,
-            "effects": self._told_of_effects,
+    def _all_hands(self) -> dict[str, Hands]:
+        """What effects may use on each site, and those of rules that need no site."""
+        without = Hands(NO_SITE, self.channels, self._secret, self.clock.now(), NO_WAIT)
+        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
+        hands = dict.fromkeys((NOWHERE, *others), without)
+        return hands | {
+            name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()
         }
-        self.hooks.accepted = partial(self.tell, "hooks")
-        replicas.attach(Parts(self.dispatcher, self.crew, self.watches, self._decide, told))
-        await replicas.reap()
-
-    async def _told_of_hooks(self) -> None:
-        self.hooks.ring()
-
-    async def _told_to_poll(self) -> None:
-        for watch in self.watches.values():
-            watch.poll_now()
-
-    async def _told_to_reload(self) -> None:
-        await self.reload()
-
-    async def _told_of_effects(self) -> None:
-        self._act.ring()
 
     async def _open_ledger(self) -> Ledger:
         """The ledger, or a copy of it in a file."""
@@ -216,15 +199,6 @@ class Daemon:
 
         self.replicas = Replicas(ledger, self.clock)
         return await self.replicas.open()
-
-    def _all_hands(self) -> dict[str, Hands]:
-        """What effects may use on each site, and those of rules that need no site."""
-        without = Hands(NO_SITE, self.channels, self._secret, self.clock.now(), NO_WAIT)
-        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
-        hands = dict.fromkeys((NOWHERE, *others), without)
-        return hands | {
-            name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()
-        }
 
     def _webhooks(self) -> dict[str, WebhookChannel]:
         found = {}
@@ -261,15 +235,14 @@ class Daemon:
     def _ready(self, site: str, levels: set[Level]) -> bool:
         levels = levels - {Level.MATRIX}
         if self.replicas is not None:
-            return self.replicas.ready(site, levels)
-        watch = self.watches.get(site)
-        return watch is not None and watch.ready_for(levels)
+            return self.replicas.leading.ready(site, levels)
+        return site in self.watches and self.watches[site].ready_for(levels)
 
     def weather(self, site: str) -> Weather:
         """How watching a site goes, whichever replica does it."""
-        if self.replicas is None or self.replicas.leads.is_set():
+        if self.replicas is None or self.replicas.leading.leads.is_set():
             return self.watches[site].weather
-        return self.replicas.weather(site)
+        return self.replicas.leading.weather(site)
 
     async def _met(self, site: str) -> None:
         """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
