@@ -16,6 +16,8 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
+from flyball.adapters.folder import DataFolder
+from flyball.adapters.posting import Posting
 from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
 from flyball.adapters.store.sqlite import LEDGER_NAME
 from flyball.clock import SystemClock
@@ -52,6 +54,7 @@ from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
 from flyball.workers.hands import NO_SITE
+from flyball.workers.reporting import ReportPress
 
 if TYPE_CHECKING:
     from flyball.replicas import Replicas
@@ -137,13 +140,16 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())])
+        fonts = None if self._only_look else self.settings.data_dir / "plots"
+        self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
             self.store,
             self.clock,
             KINDS,
             hands=self._all_hands(),
             route=self.book.route,
-            at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
+            at_once=at_once,
             observe=self._saw_attempt,
             looked=self.ring,
             mask=self.secrets.mask,
@@ -176,11 +182,14 @@ class Daemon:
 
     def _all_hands(self) -> dict[str, Hands]:
         """What effects may use on each site, and those of rules that need no site."""
-        without = Hands(NO_SITE, self.channels, self._secret, self.clock.now(), NO_WAIT)
+        folder, poster = DataFolder(self.settings.data_dir, self.settings.config_dir), Posting()
+        self._stack.push_async_callback(poster.close)
+        common = (self.channels, self._secret)
+        without = Hands(NO_SITE, *common, self.clock.now(), NO_WAIT, folder=folder, poster=poster)
         others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
         hands = dict.fromkeys((NOWHERE, *others), without)
         return hands | {
-            name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()
+            name: parts.hands(*common, self.clock, folder, poster, self.press) for name, parts in self.sites.items()
         }
 
     async def _open_ledger(self) -> Ledger:
@@ -319,8 +328,17 @@ class Daemon:
         folder = self.settings.rules_dir
         if not folder.is_dir():
             return
-        async for _ in awatch(folder, step=100, stop_event=self.supervisor.stopping, recursive=True):
-            await self.reload()
+        while not self.supervisor.stopping.is_set():
+            named = self._named_files()
+            async for _ in awatch(folder, *named, step=100, stop_event=self.supervisor.stopping, recursive=True):
+                await self.reload()
+                if named != self._named_files():
+                    break  # others are to be watched now
+
+    def _named_files(self) -> set[Path]:
+        """Files that the rules name (tables, files to upload): when they change, so do the rules."""
+        names = {name for rule in self.rules.rules for spec in rule.do for name in getattr(spec, "local", ())}
+        return {path for name in names if (path := self.settings.config_dir / name).is_file()}
 
     async def repeat_alerts(self) -> None:
         """Say open alerts again when their time has come, until cancelled."""

@@ -197,7 +197,7 @@ def planned_json(one: Planned, state: EffectState = EffectState.PLANNED) -> Json
         "state": str(state),
         "once_key": one.once_key,
         "summary": one.summary,
-        "params": dict(one.params),
+        "params": {**one.params, "members": one.members} if one.members else dict(one.params),
         "attempts": 0,
         "created": None,
         "updated": None,

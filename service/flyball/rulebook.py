@@ -122,6 +122,7 @@ class Rulebook:
                 rule.limits.per_day,
                 rule.limits.canary,
                 stopped=rule.mode in (Mode.PAUSED, Mode.SHADOW),
+                scope=rule.scope,
             )
             for rule in self.rules.rules
         }

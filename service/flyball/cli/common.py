@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flyball.clients.flywheel.keys import parse_key
+from flyball.configfile.local import ConfigFiles
 from flyball.configfile.references import mentioned
 from flyball.configfile.suggest import instead
 from flyball.effects.catalog import KINDS
@@ -102,6 +103,7 @@ def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
         environment,
         channels=settings.channel_kinds,
         hooks=frozenset(settings.hooks),
+        files=ConfigFiles(settings.config_dir),
     )
 
 

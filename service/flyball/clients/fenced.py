@@ -7,7 +7,7 @@ here comes before anything was written; between it and the socket lie some ten m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import BytesPayload
@@ -36,3 +36,18 @@ class FencedBody(BytesPayload):
         if not self._may():
             raise NotAllowedError
         await super().write_with_length(writer, content_length)
+
+
+async def while_allowed(pieces: AsyncGenerator[bytes, None], may: May) -> AsyncGenerator[bytes, None]:
+    """The pieces of a large body, each only while this process may act.
+
+    Raises:
+        NotAllowedError: it may not any more; the rest is not sent.
+    """
+    try:
+        async for piece in pieces:
+            if not may():
+                raise NotAllowedError
+            yield piece
+    finally:
+        await pieces.aclose()

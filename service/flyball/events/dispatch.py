@@ -70,7 +70,7 @@ def complete_for(rule: Rule) -> set[Level]:
     """
     if rule.each is Level.MATRIX:
         return set()
-    levels = {*above(rule.each), *rule.below}
+    levels = {*above(rule.each), *rule.below, *rule.rests_on}
     if rule.peers:
         levels.add(rule.each)
     across = sideways(rule)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from flyball.rules.reference_files import FILE_EFFECTS
+
 FILE: Final = """
 version: 1
 defaults:
@@ -276,6 +278,7 @@ rules:
 """
 
 EFFECTS: Final = {
+    **FILE_EFFECTS,
     "alert": (
         "Opens a message to people when its condition turns true, repeats it, and sends the all-clear.",
         """
@@ -331,6 +334,26 @@ rules:
           when: file.info.fd_mean > 2.5
           on: session
           text: "{{ acquisition.label }}: mean FD {{ file.info.fd_mean }} mm"
+""",
+    ),
+    "report": (
+        "Keeps a report about a project up to date: CSV, and one HTML file with plots; on disk or on the project.",
+        """
+profiles:
+  bold-rest: {metrics: {fd_mean: {warn: 0.25, fail: 0.5}}}
+rules:
+  - id: nightly
+    each: project
+    trigger: {schedule: "0 5 * * *"}
+    do:
+      - report: {kind: qc, profile: [bold-rest], format: [csv, html], to: [disk, project]}
+      - report:
+          when: "'study' in project.tags"
+          kind: gear-status
+          gear: bids-mriqc
+          format: csv
+          to: project
+          name: "{{ project.label }}_mriqc"
 """,
     ),
     "tag": (

@@ -100,6 +100,6 @@ def test_the_example_of_the_manual() -> None:
     assert [str(problem) for one in found.rejected for problem in one.problems] == [
         (
             "lab.yaml:58:9: effect kind 'neuroscout.analysis' is not available in this version; "
-            "available: alert, launch, note, tag"
+            f"available: {', '.join(sorted(KINDS))}"
         ),
     ]

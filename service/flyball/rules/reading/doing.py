@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from flyball.configfile.local import LocalFile
 from flyball.configfile.problems import problems_of
 from flyball.configfile.suggest import instead
 from flyball.configfile.tree import Map, Path, Seq, Written
+from flyball.model.errors import ConfigError
 from flyball.model.levels import Level
 from flyball.model.place import Problem
-from flyball.rules.catalog import Compiler, EffectKind, Fault
+from flyball.rules.catalog import Compiler, EffectKind, Fault, PathInFile, unknown_file
 from flyball.rules.expression import Expression
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.fields import expression_text
@@ -80,6 +82,9 @@ class Doing:
                 continue
             before[kind.name] += 1
             self._texts.reads |= spec.reads
+            local = getattr(spec, "local", None)
+            if local:  # a file with other content makes another rule
+                self.meaning.append({"files": dict(local)})
             done.append(spec)
         return tuple(done)
 
@@ -138,10 +143,21 @@ class Doing:
             names=names,
             expression=lambda text, below: self._texts.parameter(text, names, path, below),
             template=lambda text, below: self._texts.template(text, names, below),
+            template_of_row=lambda text, below: self._texts.template(text, names | {"row"}, below),
             environment=self._around.environment,
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
+            profile=self._texts.profile,
+            local=self._local,
         )
+
+    def _local(self, name: str, path: PathInFile) -> LocalFile:
+        if self._around.files is None:
+            return unknown_file(name, path)
+        try:
+            return self._around.files.find(name)
+        except ConfigError as error:
+            raise Fault(path, str(error)) from None
 
     def _wrong(self, path: Path, message: str, *, key: bool = False) -> None:
         self._texts.problems.append(Problem(self._written.place(path, key=key), message))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,7 +29,7 @@ from flyball.rules.reading.models import DefaultsForm, ExpectedForm, RuleForm, S
 from flyball.rules.reading.names import a, in_order, names_at, names_below, wrong_name
 from flyball.rules.reading.profile import Profiles
 from flyball.rules.reading.result import RuleTest
-from flyball.rules.reading.static import levels_below, own_needs, reads_of
+from flyball.rules.reading.static import levels_below, own_needs, reads_of, rests_on_of, with_runs
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import (
     Expected,
@@ -38,6 +40,7 @@ from flyball.rules.rule import (
     Rule,
     ScheduleTrigger,
     Selection,
+    Since,
     Triggers,
     WhenOver,
 )
@@ -112,6 +115,7 @@ class RuleReader:
         notify = self._defaults.notify if self._defaults is not None else None
         self._check_notify(notify)
         do = doing.compile(each, names, notify)
+        trigger = with_runs(trigger, do)
         if self.problems or site is None:
             return []
         since, texts = form.since, self._texts
@@ -119,6 +123,16 @@ class RuleReader:
         known = frozenset(str(level) for level in Level) | {"group", "gear", "event"}
         reads = reads_of(texts.reads, texts.texts, select, known)
         self.tests = self._own_tests(form)
+        rests_on = rests_on_of(do)
+        needed = partial(
+            levels_below,
+            each,
+            select=select,
+            expect=expected,
+            expressions=texts.expressions,
+            reads=reads,
+            texts=texts.texts,
+        )
         whole = Rule(
             id=form.id,
             title=form.title or form.id,
@@ -140,20 +154,13 @@ class RuleReader:
             mode=Mode(form.mode),
             limits=Limits(form.limits.running, form.limits.per_day, form.limits.canary),
             retry=None if form.retry is None else Retry(form.retry.attempts, *form.retry.backoff),
-            below=levels_below(
-                each,
-                settle=form.settle,
-                since=since,
-                select=select,
-                expect=expected,
-                expressions=texts.expressions,
-                reads=reads,
-                texts=texts.texts,
-            ),
+            below=needed(settle=form.settle, since=since),
             reads=reads,
             profiles=frozenset(texts.profiles),
             peers=frozenset(name for name, profile in texts.profiles.items() if profile.peered),
             cells={cell.id: cell for cell in cells} if each is Level.MATRIX else {},
+            rests_on=rests_on,
+            summed=bool(rests_on) and not needed(settle=timedelta(0), since=Since(everything=True)),
         )
         if each is Level.MATRIX or form.matrix is None:
             return [whole]
@@ -357,14 +364,14 @@ class RuleReader:
         meaning |= {"site": site, "do": doing.meaning}
         if doing.uses_notify and notify is not None:
             meaning["notify"] = notify
-        if self._texts.profiles:
+        if profiles := {**self._texts.profiles, **self._texts.cuts}:
             meaning["profiles"] = {
                 name: {
                     "from": profile.places,
                     "metrics": {metric: _meaning(cut) for metric, cut in profile.metrics.items()},
                     "per_project": [[globs.written, changes] for globs, changes in profile.per_project],
                 }
-                for name, profile in self._texts.profiles.items()
+                for name, profile in profiles.items()
             }
         return meaning
 
