@@ -70,12 +70,6 @@ class Scouts:
             fine = await watch.once() and fine
         return fine
 
-    async def sweep(self) -> None:
-        """Compare what was made with what is there, where it is time."""
-        for watch in self.watches.values():
-            if watch.ready:
-                await watch.sweep_if_due()
-
     async def awaited(self) -> bool:
         """Whether something is awaited from a server; each effect gives up by itself after its `wait`."""
         return bool(self.parts) and await self._store.read(unended_scouting) > 0

@@ -86,6 +86,7 @@ class ScoutWatch:
         self._changed = changed
         self._address = address
         self._wake = asyncio.Event()
+        self._ready = False
         self._swept: datetime | None = None
         self._wait = 0.0
         self._known: dict[str, dict[str, Any]] = {}
@@ -112,7 +113,24 @@ class ScoutWatch:
     @property
     def ready(self) -> bool:
         """Whether the lists were read, so that rules on each analysis may decide."""
-        return self.weather.polls > 0
+        return self._ready
+
+    def ready_for(self, _levels: Iterable[Level]) -> bool:
+        """The same: nothing hangs on anything else there."""
+        return self._ready
+
+    def covered(self) -> set[Level]:
+        """All levels, once the lists were read."""
+        return set(Level) if self._ready else set()
+
+    async def meet(self) -> None:
+        """The server is asked in one way only."""
+
+    def start_over(self) -> None:
+        """Another one watched meanwhile: the lists have to be read before anything is decided."""
+        self._ready = False
+        self._known, self._collections = {}, {}
+        self.poll_now()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -154,6 +172,7 @@ class ScoutWatch:
         weather.show()
         weather.polls += 1
         weather.last_poll = self._clock.now()
+        self._ready = True
         if changes:
             log.info("poll.changes", site=self.site, changes=changes)
             self._changed()
