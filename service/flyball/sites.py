@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from flyball import __version__
 from flyball.clients.flywheel.client import FlywheelClient
@@ -13,6 +13,7 @@ from flyball.clients.flywheel.collecting import Collecting
 from flyball.clients.flywheel.contents import Contents
 from flyball.clients.flywheel.keys import parse_key
 from flyball.clients.flywheel.making import Making
+from flyball.clients.flywheel.small_files import SmallFiles
 from flyball.clients.flywheel.viewing import Viewing
 from flyball.clients.transport import Timeouts
 from flyball.effects.lending import Folder, Poster
@@ -88,6 +89,7 @@ class SiteParts:
             secret,
             clock.now(),
             unclear,
+            wait.late.total_seconds(),
             collections=Collecting(self.client),
             contents=Contents(self.client),
             folder=folder,
@@ -95,6 +97,7 @@ class SiteParts:
             making=Making(self.client),
             poster=poster,
             reports=None if press is None else press.at(self.name, self.address),
+            small=SmallFiles(self.client),
         )
 
 
@@ -116,9 +119,15 @@ class RequestCount:
 
 
 def connect(
-    name: str, settings: FlywheelSite, observe: Observer | None = None, *, share: Share | None = None
+    name: str,
+    settings: FlywheelSite,
+    observe: Observer | None = None,
+    *,
+    share: Share | None = None,
+    clock: Clock | None = None,
 ) -> SiteParts:
-    """The parts of a site; nothing is sent yet. `share`: what it shares with other replicas.
+    """The parts of a site; nothing is sent yet. `share`: what it shares with other replicas; `clock`: the daemon's, to
+    which the site's is compared.
 
     Raises:
         ConfigError: the key has no known form.
@@ -134,6 +143,7 @@ def connect(
             observe(name, method, template, status, seconds)
 
     limits = settings.timeouts
+    more: dict[str, Any] = {} if clock is None else {"now": clock.now}
     client = FlywheelClient.connect(
         credentials,
         site=name,
@@ -141,6 +151,7 @@ def connect(
         may_act=None if share is None else share.may_act,
         user_agent=f"Flyball/{__version__}",
         observer=see,
+        **more,
         timeouts=Timeouts(*(_seconds(value) for value in (limits.connect, limits.silence, limits.whole))),
     )
     return SiteParts(name, credentials.base_url, settings, client, pace, count)

@@ -111,6 +111,7 @@ class Bench:
         self.generation: dict[str, int] = {}
         self.ends: list[tuple[Effect, Report]] = []
         self.waits = (2.0, 60.0)
+        self.late = 0.0  # counts from the next `restart` on
         self._loop = asyncio.new_event_loop()
         self.crew = self._new_crew()
         self.load(text)
@@ -263,7 +264,9 @@ class Bench:
 
     def _new_crew(self) -> Crew:
         clock: Clock = self.clock
-        hands = Hands(self.site, self.channels, self._secret, clock.now(), self.waits, collections=self.collections)
+        hands = Hands(
+            self.site, self.channels, self._secret, clock.now(), self.waits, self.late, collections=self.collections
+        )
         return Crew(
             self.ledger,
             clock,

@@ -7,10 +7,8 @@ here comes before anything was written; between it and the socket lie some ten m
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Callable
 
-from aiohttp import ClientSession
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import BytesPayload
 
@@ -40,34 +38,16 @@ class FencedBody(BytesPayload):
         await super().write_with_length(writer, content_length)
 
 
-class Watched:
-    """Whether this process may act; once the answer was no, it stays so for this request.
+async def while_allowed(pieces: AsyncGenerator[bytes, None], may: May) -> AsyncGenerator[bytes, None]:
+    """The pieces of a large body, each only while this process may act.
 
-    Attributes:
-        refused: it was.
+    Raises:
+        NotAllowedError: it may not any more; the rest is not sent.
     """
-
-    def __init__(self, may: May) -> None:
-        self._may = may
-        self.refused = False
-
-    def __call__(self) -> bool:
-        """Whether it may now."""
-        self.refused = self.refused or not self._may()
-        return not self.refused
-
-
-async def fenced(pieces: AsyncIterator[bytes], may: May) -> AsyncIterator[bytes]:
-    """The pieces of a large body, under the same look before the first of them."""
-    if not may():
-        raise NotAllowedError
-    async for piece in pieces:
-        yield piece
-
-
-async def note_sent(_session: ClientSession, context: Any, _params: Any) -> None:
-    """For aiohttp, as the head of a request is handed to the socket: from here on the site may have acted."""
-    may = context.trace_request_ctx.may
-    if may is not None and not may():
-        raise NotAllowedError
-    context.trace_request_ctx.sent = True
+    try:
+        async for piece in pieces:
+            if not may():
+                raise NotAllowedError
+            yield piece
+    finally:
+        await pieces.aclose()

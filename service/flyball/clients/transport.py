@@ -33,7 +33,7 @@ from flyball.clients.exchange import (
     length_of,
     retry_after,
 )
-from flyball.clients.fenced import FencedBody, May, NotAllowedError, Watched, fenced, note_sent
+from flyball.clients.fenced import FencedBody, May, NotAllowedError, while_allowed
 from flyball.clients.pieces import ended, sent
 from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
 
@@ -155,6 +155,10 @@ class Transport:
     ) -> None:
         await self.close()
 
+    def site_now(self) -> datetime:
+        """The present by the site's clock, as far as its last answer showed it: what a date in an answer is held to."""
+        return self.now() + self.skew
+
     async def close(self) -> None:
         """Closes all connections; nothing can be sent afterwards."""
         self._closed = True
@@ -180,7 +184,7 @@ class Transport:
             else:
                 if response.status not in _REPEATED:
                     return response
-                asked = retry_after(response.headers, self.now())
+                asked = retry_after(response.headers, self.site_now())
                 if asked is not None and asked > _LONGEST_OBEYED_HERE:
                     return response
                 wait = max(wait, asked or 0.0)  # noqa: PLW2901 - the site's wish over ours
@@ -194,7 +198,7 @@ class Transport:
             status: int | None = None
             trace = SimpleNamespace(sent=False, may=None)
             if self._may_act is not None and request.does is not Does.READ:
-                trace.may = Watched(self._may_act)
+                trace.may = _Watched(self._may_act)
             try:
                 response = await self._exchange(request, trace)
                 status = response.status
@@ -209,7 +213,7 @@ class Transport:
             finally:
                 if self._observer is not None:
                     self._observer(request.method, request.template or request.path, status, self._clock() - begun)
-            asked = retry_after(response.headers, self.now()) if status in (429, 503) else None
+            asked = retry_after(response.headers, self.site_now()) if status in (429, 503) else None
             busy = status == 429 or asked is not None
             self._pace.saw(Seen.BUSY if busy else Seen.ILL if status == 503 else Seen.OK, asked)
             return response
@@ -274,8 +278,6 @@ class Transport:
         given = {**headers, "Content-Length": str(length_of(pieces))}
         times = self._timeouts
         limit = aiohttp.ClientTimeout(total=None, sock_connect=times.connect, sock_read=times.silence)
-        if self._may_act is not None and not self._may_act():
-            raise Stopping(_FENCED.format(site=self.site))
         sending = sent(pieces)
         async with self._pace.slot():
             try:
@@ -300,11 +302,8 @@ class Transport:
         whole: float | None = request.timeout or times.whole
         if request.pieces:
             headers["Content-Length"] = str(length_of(request.pieces))
-            sending = sent(request.pieces)
-            data, whole = (
-                sending if may is None else fenced(sending, may),
-                request.timeout,
-            )  # a large file takes its time; silence ends it
+            sending = sent(request.pieces) if may is None else while_allowed(sent(request.pieces), may)
+            data, whole = sending, request.timeout  # a large file takes its time; silence ends it
         try:
             return await self._exchanged(request, headers, data, whole, trace)
         finally:
@@ -367,7 +366,7 @@ class Transport:
         if found is not None:
             return found
         tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(note_sent)
+        tracing.on_request_headers_sent.append(_note_sent)
         session = aiohttp.ClientSession(
             # no limit of connections here: the pace is the only queue
             connector=aiohttp.TCPConnector(limit=0, force_close=fresh, ttl_dns_cache=60),
@@ -398,3 +397,23 @@ class Transport:
         if request.idempotent:
             return Transient(message, site=self.site)
         return UnknownOutcome(message, timed_out=isinstance(error, TimeoutError), site=self.site)
+
+
+async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
+    """The request line and headers were handed to the socket: from here on the site may have acted."""
+    may = context.trace_request_ctx.may
+    if may is not None and not may():
+        raise NotAllowedError
+    context.trace_request_ctx.sent = True
+
+
+class _Watched:
+    """Whether this process may act, and whether the answer was ever no."""
+
+    def __init__(self, may: May) -> None:
+        self._may = may
+        self.refused = False
+
+    def __call__(self) -> bool:
+        self.refused = self.refused or not self._may()
+        return not self.refused

@@ -5,7 +5,7 @@ JSON is stored as UTF-8 bytes made by orjson: it is read back as it was written,
 
 Groups of tables:
     mirror      nodes                               the last state read of each container, file, analysis and job
-    noticing    cursors, baselines, events, looks   what was seen, and which rule must look at which target, when
+    noticing    cursors, events, looks              what was seen, and which rule must look at which target, when
     deciding    rules, decisions, claims            who decided what, and what each rule wants to be so
     acting      effects, attempts, marks, alerts    what was asked for, what was tried, whose a tag is
     asking      intents, facts                      what the command line asked for; small durable facts (probe, locks)

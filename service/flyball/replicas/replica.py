@@ -28,13 +28,11 @@ from flyball.adapters.store.postgres.store import PostgresStore
 from flyball.events.dispatch import Dispatcher
 from flyball.ledger.sharing import leave, take_over
 from flyball.model.errors import FlyballError
-from flyball.model.levels import Level
 from flyball.model.ports import Clock
 from flyball.replicas.leading import Leading
 from flyball.replicas.looks import Looks
 from flyball.replicas.parts import AGAIN, BEAT, LEASE, REAP_EVERY, SILENCE, Parts
-from flyball.triggers.watch import Watch
-from flyball.triggers.weather import Weather
+from flyball.triggers.watching import Watching
 from flyball.wake import Bell
 from flyball.workers.crew import Crew
 from flyball.workers.lease import Lease
@@ -101,7 +99,7 @@ class Replicas:
         self,
         dispatcher: Dispatcher,
         crew: Crew,
-        watches: Mapping[str, Watch],
+        watches: Mapping[str, Watching],
         bells: tuple[Bell, Bell],
         deliver: Callable[[], None],
         reload: Callable[[], Awaitable[Any]],
@@ -134,14 +132,6 @@ class Replicas:
     def may_act(self) -> bool:
         """Whether this replica may change anything now."""
         return self.lease.holds
-
-    def ready(self, site: str, levels: set[Level]) -> bool:
-        """Whether these levels of a site can be relied on, as the leader says."""
-        return self.leading.ready(site, levels)
-
-    def weather(self, site: str) -> Weather:
-        """How watching a site goes, as the leader says."""
-        return self.leading.weather(site)
 
     def budget(self, site: str) -> SiteBudget:
         """The rate of a site."""
@@ -180,12 +170,15 @@ class Replicas:
         except* Exception as group:  # noqa: BLE001 - handed on as it is
             raise group.exceptions[0] from None
 
+    async def while_leading(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` whenever this replica is the leader; until cancelled."""
+        await self.leading.while_leading(work)
+
     # --- services
 
-    def services(self, led: Mapping[str, Callable[[], Any]]) -> dict[str, Callable[[], Any]]:
-        """What runs side by side; what is `led` runs while this replica is the leader."""
+    def services(self) -> dict[str, Callable[[], Any]]:
+        """What runs side by side."""
         return {
-            **{name: partial(self.leading.while_leading, work) for name, work in led.items()},
             "replica": self.keep_alive,
             "leader": self.leading.keep,
             "take over": self.keep_reaping,

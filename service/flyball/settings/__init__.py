@@ -1,5 +1,6 @@
 """Settings: `config/flyball.yaml`, every key also as `FLYBALL_…` environment variable, secrets by reference."""
 
+from flyball.settings.keeping import Keep
 from flyball.settings.loading import SettingsError, load_settings
 from flyball.settings.model import EMBEDDED, Settings
 from flyball.settings.parts import (
@@ -25,6 +26,7 @@ __all__ = [
     "Heartbeat",
     "Hook",
     "Http",
+    "Keep",
     "Log",
     "LogChannel",
     "NeuroscoutSite",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, PrivateAttr, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flyball.configfile.addresses import passwords_in
+from flyball.settings.keeping import Keep
 from flyball.settings.parts import Channel, Heartbeat, Hook, Http, Log, LogChannel, Name
 from flyball.settings.sites import FlywheelSite, Site
 
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
         description="What may leave the lab in messages. Labels by default: no dates of birth, no info.",
     )
     heartbeat: Heartbeat | None = Field(default=None, description="A sign of life to a dead man's switch.")
+    keep: Keep = Field(default=Keep(), description="How long history is kept, and how large the ledger may grow.")
     log: Log = Field(default=Log(), description="The daemon's own log.")
 
     _config_dir: Path = PrivateAttr(default=Path("config"))

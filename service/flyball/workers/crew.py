@@ -176,6 +176,8 @@ class Crew:
             report = Report(Outcome.UNKNOWN, error="stopped before the answer", wait=hands.unclear_wait[0])
             await shielded(lambda: self._end(effect, report, self._clock.monotonic() - started, hurry))
             raise
+        if report.outcome is Outcome.UNKNOWN and report.looked and report.wait is None:
+            report = replace(report, wait=hands.late)
         seconds = self._clock.monotonic() - started
         await shielded(lambda: self._end(effect, report, seconds, hurry), cancelled=hurry.set)
 
@@ -249,7 +251,8 @@ class Crew:
             end = (effect.kind, str(state))
             self.tally.ended[end] = self.tally.ended.get(end, 0) + 1
         self._observe(effect, report, seconds)
-        say = log.warning if report.error or state is EffectState.FAILED else log.info
+        expected = report.outcome is Outcome.WAITING  # its text says what is waited for
+        say = log.warning if (report.error and not expected) or state is EffectState.FAILED else log.info
         say(
             "effect.attempt",
             effect=effect.id,

@@ -7,7 +7,8 @@ import gzip
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -113,6 +114,17 @@ async def test_retry_after_wins_over_the_own_wait_and_reaches_the_pace() -> None
         assert (await transport.send(GET)).status == 200
     assert waits == [7.0]
     assert notes.seen == [(Seen.BUSY, 7.0), (Seen.OK, None)]
+
+
+async def test_a_date_to_wait_for_is_read_by_the_sites_own_clock() -> None:
+    """A site whose clock is an hour ahead names a time five seconds from its present: five seconds are waited."""
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    until = format_datetime(ahead + timedelta(seconds=5), usegmt=True)
+    told = answer(429, Date=format_datetime(ahead, usegmt=True), Retry_After=until)
+    async with Server(told) as server, talking(server) as (transport, waits, notes):
+        assert (await transport.send(GET)).status == 200
+    assert waits == [pytest.approx(5.0, abs=1.5)]
+    assert notes.seen[0][0] is Seen.BUSY
 
 
 async def test_a_long_retry_after_is_left_to_the_caller() -> None:

@@ -49,14 +49,6 @@ async def copy_ledger(store: str, data: Path, target: Path) -> bool:
     return await asyncio.to_thread(copy_database, store, target)
 
 
-async def open_copy(store: str, data: Path, folder: Path) -> Ledger:
-    """Opens a copy of the ledger, as it is at one moment, in the folder named; an empty one when there is none yet."""
-    copy = folder / "data" / LEDGER_NAME
-    copy.parent.mkdir(mode=0o700)
-    await copy_ledger(store, data, copy)
-    return await SqliteStore.open(copy)
-
-
 def shared_store() -> Any:
     """The class of stores in PostgreSQL.
 
