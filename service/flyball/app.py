@@ -15,11 +15,10 @@ import structlog
 from watchfiles import awatch
 
 from flyball import __version__
-from flyball.adapters.channels import ChannelBook, WebhookChannel
+from flyball.adapters.channels import ChannelBook
 from flyball.adapters.folder import DataFolder
 from flyball.adapters.posting import Posting
-from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
-from flyball.adapters.store.sqlite import LEDGER_NAME
+from flyball.adapters.store.opening import Ledger, open_copy, open_ledger, shared_store
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
@@ -41,10 +40,9 @@ from flyball.rulebook import Rulebook, Taken
 from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
 from flyball.seeking import seek
-from flyball.settings import EMBEDDED, FlywheelSite, Settings
-from flyball.settings import WebhookChannel as WebhookSettings
+from flyball.settings import FlywheelSite, Settings
 from flyball.single import SingleRun
-from flyball.sites import SiteParts, connect
+from flyball.sites import SiteParts, connect, webhooks_of
 from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
 from flyball.triggers.timetable import Timetable
@@ -126,7 +124,7 @@ class Daemon:
         self._stack.push_async_callback(self.store.close)
         if self.replicas is not None:
             self._stack.push_async_callback(self.replicas.close)
-        self.channels = ChannelBook(self._webhooks())
+        self.channels = ChannelBook(webhooks_of(self.settings))
         self._stack.push_async_callback(self.channels.close)
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
@@ -156,8 +154,7 @@ class Daemon:
         )
         self.book.equip(self.crew)
         self.doubts = Doubts(self.watches)
-        keep = self.settings.keep
-        ages = Ages(keep.events, keep.decisions, keep.attempts, keep.intents)
+        ages = Ages((keep := self.settings.keep).events, keep.decisions, keep.attempts, keep.intents)
         self.keeper = Keeper(self.store, self.clock, ages, keep.max_mb)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
@@ -196,11 +193,8 @@ class Daemon:
         """The ledger, or a copy of it in a file."""
         ledger, data = self.settings.ledger, self.settings.data_dir
         if self._only_look:
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
-            copy = folder / "data" / LEDGER_NAME
-            copy.parent.mkdir(mode=0o700)
-            await copy_ledger(ledger, data, copy)
-            return await open_ledger(EMBEDDED, copy.parent)
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-"))
+            return await open_copy(ledger, data, Path(folder) / "data")
         if self.settings.embedded:
             return await open_ledger(ledger, data)
         shared_store()
@@ -208,14 +202,6 @@ class Daemon:
 
         self.replicas = Replicas(ledger, self.clock)
         return await self.replicas.open()
-
-    def _webhooks(self) -> dict[str, WebhookChannel]:
-        found = {}
-        for name, channel in self.settings.all_channels.items():
-            if isinstance(channel, WebhookSettings):
-                secret = None if channel.secret is None else channel.secret.get_secret_value()
-                found[name] = WebhookChannel(name, channel.url.get_secret_value(), secret)
-        return found
 
     @property
     def rules(self) -> RuleSet:
@@ -404,16 +390,11 @@ class Daemon:
         return bool(await self.dispatcher.step() or await self.crew.step(tasks))
 
     async def _busy(self) -> bool:
-        return bool(self.crew.under_way or await self._due_soon() or await self.doubts.step())
+        """Whether something is under way, or due so soon that it is waited for; a launch that a limit holds is not."""
+        now = self.clock.now()
+        soon = partial(waited_for, sites=self.crew.sites, now=now, soon=now + SOON)
+        return bool(self.crew.under_way or await self.store.read(soon) or await self.doubts.step())
 
     async def jobs_running(self) -> bool:
         """Whether a job that was launched here has not ended on its site."""
         return await self.store.read(unended_jobs) > 0
-
-    async def _due_soon(self) -> bool:
-        """Whether something is due, or a retry or a look at an unclear outcome is due so soon that it is waited for.
-
-        A launch that waits for a limit is not: its turn comes in a later run.
-        """
-        now = self.clock.now()
-        return await self.store.read(partial(waited_for, sites=self.crew.sites, now=now, soon=now + SOON))
