@@ -87,6 +87,7 @@ def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
         environment,
         channels=settings.channel_kinds,
         hooks=frozenset(settings.hooks),
+        fields_out=frozenset(settings.fields_out),
     )
 
 

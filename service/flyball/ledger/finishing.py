@@ -16,6 +16,7 @@ from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.limiting import LAUNCH, call_waiting
 from flyball.ledger.mirror import chunks
 from flyball.ledger.noticing import Route
+from flyball.ledger.posting import settle_carried
 from flyball.ledger.tables import attempts, effects
 from flyball.ledger.tagging import Ended, after_tags
 from flyball.model.effect import Blame, Effect, EffectState, Outcome, Report
@@ -127,8 +128,10 @@ def _close_attempts(connection: Connection, ended: Sequence[Ended], now: datetim
 def _after(connection: Connection, ended: Ended, now: datetime) -> None:
     """What follows from the end of a message or a launch."""
     effect, state = ended.effect, ended.state
-    if effect.kind == ALERT and state is EffectState.DONE:
-        note_alert(connection, effect, now)
+    if effect.kind == ALERT and state in _ENDS:
+        if state is EffectState.DONE:
+            note_alert(connection, effect, now)
+        settle_carried(connection, effect, state, ended.report.error, now)
     elif effect.kind == LAUNCH and state in _ENDS:
         never_sent = ended.report.outcome in (Outcome.ALREADY, Outcome.SUPERSEDED)
         if never_sent or state is EffectState.FAILED:

@@ -16,6 +16,7 @@ from flyball.rules.catalog import Compiler, EffectKind, Fault
 from flyball.rules.expression import Expression
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.fields import expression_text
+from flyball.rules.reading.static import Paths
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import EffectSpec
 
@@ -28,7 +29,6 @@ KNOWN_KINDS = frozenset(
 """The kinds of the language; a version may have fewer, and installed packages may bring more."""
 
 WHEN = "when"
-_USABLE_CHANNELS = frozenset(("log", "webhook"))
 
 
 class Doing:
@@ -54,8 +54,13 @@ class Doing:
             if isinstance(entry, Map):
                 self._check(index, entry)
 
-    def compile(self, each: Level, names: frozenset[str], notify: str | None) -> tuple[EffectSpec, ...]:
-        """The compiled entries; what is wrong is among the problems of the texts."""
+    def compile(
+        self, each: Level, names: frozenset[str], notify: str | None, own: Mapping[str, Paths] | None = None
+    ) -> tuple[EffectSpec, ...]:
+        """The compiled entries; what is wrong is among the problems of the texts.
+
+        `own`: name of `let` or `select` → what its value comes from.
+        """
         done: list[EffectSpec] = []
         for index, kind, params, when_text in self._entries:
             path = (*self._base, index, kind.name)
@@ -63,8 +68,7 @@ class Doing:
             if when_text is not None:
                 when = self._texts.expression(when_text, names, (*path, WHEN))
             try:
-                self._check_channel(params, notify)
-                spec = kind.compile(params, when, index, self._compiler(each, names, notify, path))
+                spec = kind.compile(params, when, index, self._compiler(each, names, notify, path, own or {}))
             except Fault as fault:
                 place = self._written.place((*path, *fault.path), offset=fault.offset)
                 named = next((f"`{part}`: " for part in reversed(fault.path) if isinstance(part, str)), "")
@@ -101,6 +105,8 @@ class Doing:
         except ValidationError as error:
             self._texts.problems += problems_of(error, self._written, kind.params, (*path, name), also=(WHEN,))
             return
+        if "channel" in kind.params.model_fields:
+            self.uses_notify = self.uses_notify or getattr(params, "channel", None) is None
         when = expression_text(given[WHEN]) if given.get(WHEN) is not None else None
         if when is not None and not isinstance(when, str):
             self._wrong((*path, name, WHEN), "`when` is an expression, written as text")
@@ -109,21 +115,9 @@ class Doing:
         meaning = params.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         self.meaning.append({name: {**meaning, **({WHEN: when} if when is not None else {})}})
 
-    def _check_channel(self, params: BaseModel, notify: str | None) -> None:
-        """The channel of an alert must be one that this version can use; whether it exists is the kind's to say."""
-        if "channel" not in type(params).model_fields:
-            return
-        own = getattr(params, "channel", None)
-        self.uses_notify = self.uses_notify or own is None
-        kind = (self._around.channels or {}).get(own or notify or "")
-        if kind is not None and kind not in _USABLE_CHANNELS:
-            raise Fault(
-                ("channel",),
-                f"the channel `{own or notify}` is of kind {kind}, which is not available in this version; "
-                f"use one of kind {' or '.join(sorted(_USABLE_CHANNELS))}",
-            )
-
-    def _compiler(self, each: Level, names: frozenset[str], notify: str | None, path: Path) -> Compiler:
+    def _compiler(
+        self, each: Level, names: frozenset[str], notify: str | None, path: Path, own: Mapping[str, Paths]
+    ) -> Compiler:
         return Compiler(
             each=each,
             names=names,
@@ -132,7 +126,13 @@ class Doing:
             environment=self._around.environment,
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
+            fields_out=self._around.fields_out,
+            own=own,
+            warn=lambda message, below: self._remark(message, (*path, *below)),
         )
+
+    def _remark(self, message: str, path: Path) -> None:
+        self._texts.warnings.append(Problem(self._written.place(path), message))
 
     def _wrong(self, path: Path, message: str, *, key: bool = False) -> None:
         self._texts.problems.append(Problem(self._written.place(path, key=key), message))

@@ -79,3 +79,9 @@ def own_needs(expressions: Iterable[Expression], own: Mapping[str, object]) -> f
     return frozenset(
         path[0] for expression in expressions for path in expression.reads | expression.reads_below if path[0] in own
     )
+
+
+def sources_of(let: Iterable[tuple[str, Expression]], select: Iterable[Selection]) -> dict[str, Paths]:
+    """The rule's own names, and every path that their values come from; of a selection, whole documents of a level."""
+    found = {name: expression.reads | expression.reads_below for name, expression in let}
+    return found | {one.name: frozenset({(str(one.of),)}) for one in select}

@@ -18,6 +18,7 @@ class Surroundings:
         environment: for `env:NAME` in effects' parameters.
         channels: channel name → kind; None: not checked.
         hooks: names of the incoming webhooks; None: not checked.
+        fields_out: fields of documents that may leave in messages; None: all.
     """
 
     catalog: Catalog
@@ -25,3 +26,4 @@ class Surroundings:
     environment: Mapping[str, str]
     channels: Mapping[str, str] | None = None
     hooks: frozenset[str] | None = None
+    fields_out: frozenset[str] | None = None

@@ -110,23 +110,24 @@ def test_copy_before_a_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     taken: list[str] = []
 
     def step(connection: Connection) -> None:
-        taken.append("0002")
-        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+        taken.append("next")
+        connection.execute(text("UPDATE alembic_version SET version_num = 'next'"))
         connection.execute(text("DELETE FROM facts"))
 
-    monkeypatch.setattr(migrations, "REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr(migrations, "HEAD", "0002")
+    last = migrations.HEAD
+    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "next"))
+    monkeypatch.setattr(migrations, "HEAD", "next")
     monkeypatch.setattr(migrations, "upgrade", step)
     bring_up(path)
     bring_up(path)
-    assert taken == ["0002"]
+    assert taken == ["next"]
 
-    copy = path.with_name("ledger.sqlite.at-0001")
+    copy = path.with_name(f"ledger.sqlite.at-{last}")
     assert sorted(file.name for file in path.parent.iterdir()) == [path.name, copy.name]
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as connection:
         assert connection.execute("SELECT name FROM facts").fetchall() == [("kept",)]
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(last,)]
 
 
 def test_failing_step_leaves_the_ledger_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +138,9 @@ def test_failing_step_leaves_the_ledger_as_it_was(path: Path, monkeypatch: pytes
         connection.execute(text("DROP TABLE facts"))
         raise LookupError
 
-    monkeypatch.setattr(migrations, "REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr(migrations, "HEAD", "0002")
+    last = migrations.HEAD
+    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "next"))
+    monkeypatch.setattr(migrations, "HEAD", "next")
     monkeypatch.setattr(migrations, "upgrade", step)
     with pytest.raises(LookupError):
         bring_up(path)
