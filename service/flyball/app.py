@@ -15,7 +15,6 @@ import structlog
 from watchfiles import awatch
 
 from flyball import __version__
-from flyball.adapters.channels import ChannelBook, WebhookChannel
 from flyball.adapters.store.copying import copy_ledger
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
@@ -36,9 +35,9 @@ from flyball.rulebook import Rulebook, Taken
 from flyball.rules.reading import RuleSet
 from flyball.seeking import seek
 from flyball.settings import FlywheelSite, Settings
-from flyball.settings import WebhookChannel as WebhookSettings
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
+from flyball.talking import book_of, routes_of
 from flyball.triggers.needs import needs_of
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
@@ -109,7 +108,7 @@ class Daemon:
     async def _open(self) -> None:
         self.store = await SqliteStore.open(await self._ledger())
         self._stack.push_async_callback(self.store.close)
-        self.channels = ChannelBook(self._webhooks())
+        self.channels = book_of(self.settings)
         self._stack.push_async_callback(self.channels.close)
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
@@ -135,6 +134,7 @@ class Daemon:
             mask=self.secrets.mask,
         )
         self.book.equip(self.crew)
+        self.crew.routes = routes_of(self.settings)
         self.doubts = Doubts(self.watches)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
@@ -162,14 +162,6 @@ class Daemon:
         copy.parent.mkdir(mode=0o700)
         await asyncio.to_thread(copy_ledger, ledger, copy)
         return copy
-
-    def _webhooks(self) -> dict[str, WebhookChannel]:
-        found = {}
-        for name, channel in self.settings.all_channels.items():
-            if isinstance(channel, WebhookSettings):
-                secret = None if channel.secret is None else channel.secret.get_secret_value()
-                found[name] = WebhookChannel(name, channel.url.get_secret_value(), secret)
-        return found
 
     @property
     def rules(self) -> RuleSet:

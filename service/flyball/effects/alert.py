@@ -54,7 +54,7 @@ class AlertParams(Params):
     group_by: tuple[ChannelName, ...] = Field(
         default=(),
         description="What alerts of one group have in common: `project`, `subject`, `session`, `acquisition`, `gear`, "
-        "`reason` (how a job ended, or a name under `let`), or expressions. Without it, all of the entry are one group.",
+        "`reason` (how a job ended, or a name under `let`), or expressions. Without it, all of the entry are one.",
     )
     wait: Duration = Field(
         default=timedelta(0),
@@ -126,7 +126,8 @@ class AlertEntry(Entry):
             reads = expression.reads | expression.reads_below if expression is not None else {path}
             if value is not None and all(self.outgoing.permits(one) for one in reads):
                 by[word] = one_line(written(value), _GROUP_VALUE)
-        number = fingerprint([moment.rule_id, self.index, self.severity, {key: written(one) for key, one in values.items()}])
+        shown = {word: written(value) for word, value in values.items()}
+        number = fingerprint([moment.rule_id, self.index, self.severity, shown])
         return {"id": f"group-{number[:16]}", "by": by}
 
 

@@ -143,7 +143,7 @@ def _message(
     connection: Connection, row: Any, effect: Effect, present: Present, gate: Gate, post: Post, now: datetime
 ) -> list[Effect]:
     """A message that is due: it begins, with those that go out with it, or nothing does."""
-    if effect.id in post.carried:
+    if effect.id in post.placed:
         return []
     if effect.attempts and not effect.unclear:
         post.release(effect)

@@ -84,16 +84,16 @@ def message_params(effect: Effect, claim: Claim | None, since: datetime | None) 
     return params | {"alert": effect.once_key, "since": (since or effect.created).isoformat()}
 
 
-def begin_alert(connection: Connection, effect: Effect, now: datetime) -> None:
+def begin_alert(connection: Connection, effect: Effect) -> None:
     """Note that an alert is open, nobody told yet; nothing where it is known."""
     if effect.params["status"] == OPEN and _row(connection, effect) is None:
-        connection.execute(insert(alerts).values(**_new_row(effect, now)))
+        connection.execute(insert(alerts).values(**_new_row(effect)))
 
 
 def note_alert(connection: Connection, effect: Effect, now: datetime) -> None:
     """Note that a message was delivered."""
     params = effect.params
-    begin_alert(connection, effect, now)
+    begin_alert(connection, effect)
     row = _row(connection, effect)
     if row is None:
         return
@@ -110,7 +110,7 @@ def note_alert(connection: Connection, effect: Effect, now: datetime) -> None:
 
 def note_withheld(connection: Connection, effect: Effect, now: datetime) -> None:
     """Note that a channel is not told of an alert, which is less severe than what it takes."""
-    begin_alert(connection, effect, now)
+    begin_alert(connection, effect)
     row = _row(connection, effect)
     if row is None or effect.params["status"] == RESOLVED:
         return
@@ -120,7 +120,7 @@ def note_withheld(connection: Connection, effect: Effect, now: datetime) -> None
 
 
 def note_needless(connection: Connection, effect: Effect) -> None:
-    """A message was given up because it is needless by now: an alert that is over, and that nobody was told of, ends."""
+    """A message was given up because it is needless: an alert that is over, and that nobody was told of, ends."""
     row = _row(connection, effect)
     if row is not None:
         _close_if_over(connection, row)
@@ -164,7 +164,7 @@ def _tell(connection: Connection, alert: int, channel: str, now: datetime, *, se
     connection.execute(insert(told).values(alert=alert, channel=channel, sent=sent, at=micros(now)))
 
 
-def _new_row(effect: Effect, now: datetime) -> dict[str, Any]:
+def _new_row(effect: Effect) -> dict[str, Any]:
     params = effect.params
     return {
         "rule": effect.rule,
@@ -210,7 +210,9 @@ def repeat_due(connection: Connection, now: datetime) -> int:
                 continue
             params = {**claim.params, "channel": channel, "status": REPEAT}
             summary = f"repeat alert {params.get('title', '')!r}  {claim.target.path}"
-            planned = Planned(claim.rule, claim.target, ALERT, claim.once_key, claim.slot, summary, params, single=False)
+            planned = Planned(
+                claim.rule, claim.target, ALERT, claim.once_key, claim.slot, summary, params, single=False
+            )
             add_effect(connection, planned, version=version, state=EffectState.PLANNED, decision=None, now=now)
             queued += 1
     return queued

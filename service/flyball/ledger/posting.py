@@ -44,14 +44,14 @@ class Post:
         self._routes = routes
         self._now = now
         self._silences: list[Silence] | None = None
-        self.carried: set[str] = set()
-        """Messages that others carry, as found since this was made."""
+        self.placed: set[str] = set()
+        """Messages that begin, or that others carry, as decided since this was made."""
 
     def hold(self, effect: Effect) -> Hold | None:
         """What keeps a message from going out now. What may have been sent already is never kept."""
         if effect.unclear:
             return None
-        begin_alert(self._connection, effect, self._now)
+        begin_alert(self._connection, effect)
         carrier = self._carrier(effect)
         if carrier is not None:
             return Hold(EffectState.WAITING, None, f"goes out with effect {carrier}", CARRIED)
@@ -110,10 +110,12 @@ class Post:
         )
         if bundle == DIGEST:
             query = query.where(effects.c.due <= micros(self._now))
-        return [row for row in self._connection.execute(query) if self._silenced(row_effect(row)) is None]
+        rows = (row for row in self._connection.execute(query) if str(row.id) not in self.placed)
+        return [row for row in rows if self._silenced(row_effect(row)) is None]
 
     def carry(self, effect: Effect, members: Sequence[Effect]) -> Effect:
         """The message with what it says besides its own; the members wait for its end from now on."""
+        self.placed.add(effect.id)
         if not members:
             return effect
         idents = [int(one.id) for one in members]
@@ -125,7 +127,7 @@ class Post:
             .returning(effects.c.id)
         )
         taken = {str(row.id) for row in moved}
-        self.carried |= taken
+        self.placed |= taken
         self._connection.execute(update(posts).where(posts.c.effect.in_(idents)).values(carrier=int(effect.id)))
         items = [item_of(one) for one in (effect, *(member for member in members if member.id in taken))]
         return replace(effect, params={**effect.params, "items": items})
@@ -182,7 +184,9 @@ def item_of(effect: Effect) -> dict[str, Any]:
     }
 
 
-def settle_carried(connection: Connection, effect: Effect, state: EffectState, error: str | None, now: datetime) -> None:
+def settle_carried(
+    connection: Connection, effect: Effect, state: EffectState, error: str | None, now: datetime
+) -> None:
     """What a message carried ends as it does.
 
     Args:
@@ -208,4 +212,3 @@ def settle_carried(connection: Connection, effect: Effect, state: EffectState, e
             words = {key: said.get(member.id, {}).get(key, member.params[key]) for key in ("title", "body", "severity")}
             note_alert(connection, replace(member, params={**member.params, **words}), now)
     connection.execute(delete(posts).where(posts.c.carrier == int(effect.id)))
-

@@ -59,7 +59,8 @@ class Present:
             params["absent"] = self._absent(effect)
         elif effect.kind == ALERT:
             standing = self._open.get(alert_key(effect))
-            params |= message_params(effect, self._claim(effect), None if standing is None else standing.since)
+            since = None if standing is None else standing.since
+            params = {**message_params(effect, self._claim(effect), since), "wanted": wanted}
         elif effect.kind == LAUNCH:
             params["earlier_keys"] = self._earlier_keys(effect)
         return params

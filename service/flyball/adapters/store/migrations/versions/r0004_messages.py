@@ -42,4 +42,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("alert", "channel"),
     )
     # Which channel was told of the alerts that are open was not noted before: whichever is asked, it was.
-    op.execute("INSERT INTO told (alert, channel, sent, at) SELECT id, '*', true, since FROM alerts WHERE status = 'open'")
+    op.execute(
+        "INSERT INTO told (alert, channel, sent, at) SELECT id, '*', true, since FROM alerts WHERE status = 'open'"
+    )
