@@ -21,13 +21,15 @@ from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
 from flyball.events.dispatch import Dispatcher
+from flyball.heartbeat import Heartbeat, blind
 from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
+from flyball.ledger.noticing import save_fact
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
-from flyball.model.errors import ConfigError
+from flyball.model.errors import ConfigError, FlyballError
 from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
@@ -85,6 +87,7 @@ class Daemon:
         self.supervisor = Supervisor()
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}
+        self.heartbeat: Heartbeat | None = None
         self.opened = False
         self.observers: list[Callable[[Effect, Report, float], None]] = []
         self._only_look = only_look
@@ -136,6 +139,11 @@ class Daemon:
         self.book.equip(self.crew)
         self.crew.routes = routes_of(self.settings)
         self.doubts = Doubts(self.watches)
+        if self.settings.heartbeat is not None:
+            beat = self.settings.heartbeat
+            url, every = beat.url.get_secret_value(), beat.every.total_seconds()
+            self.heartbeat = Heartbeat(url, every, self.trouble, self.supervisor.stopping)
+            self._stack.push_async_callback(self.heartbeat.close)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
             self.store,
@@ -272,6 +280,21 @@ class Daemon:
                 self._act.ring()
             await asyncio.sleep(REPEATS_EVERY)
 
+    async def trouble(self) -> str | None:
+        """What keeps the daemon from doing its work; None: it is well."""
+        now = self.clock.now()
+        try:
+            await self.store.write(partial(save_fact, name="heartbeat", value=now.isoformat(), now=now))
+        except FlyballError as error:
+            return f"the ledger cannot be written: {self.secrets.mask(str(error))}"
+        if self.supervisor.broken:
+            return f"out of order: {', '.join(sorted(self.supervisor.broken))}"
+        for name, watch in self.watches.items():
+            every = self.sites[name].settings.poll.every
+            if blind(watch.weather.last_poll, self.started, every, now):
+                return f"site {name} cannot be read"
+        return None
+
     async def drain(self) -> None:
         """Wait until the attempts under way have ended."""
         self._act.ring()
@@ -288,6 +311,8 @@ class Daemon:
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
         }
+        if self.heartbeat is not None:
+            found["heartbeat"] = self.heartbeat.run
         for name, watch in self.watches.items():
             found[f"watch {name}"] = watch.run
             found[f"sweep {name}"] = watch.run_sweeps

@@ -50,7 +50,9 @@ LABELS = {"project": "tome", "subject": "1001", "session": "Session 1", "acquisi
 @functools.cache
 def rules_of(text: str, environment: tuple[str, ...] = ()) -> tuple[Rule, ...]:
     """The rules of a rule file, with the real effect kinds; all must be fine. `environment`: names that are set."""
-    around = Surroundings(KINDS, {SITE: "flywheel"}, dict.fromkeys(environment, ""), {"lab": "webhook", "ops": "email", "log": "log"})
+    around = Surroundings(
+        KINDS, {SITE: "flywheel"}, dict.fromkeys(environment, ""), {"lab": "webhook", "ops": "email", "log": "log"}
+    )
     found = read_texts({"rules.yaml": dedent(text)}, around)
     assert not found.rejected, [str(one) for one in found.rejected]
     return found.rules

@@ -14,6 +14,7 @@ from flyball.clients.exchange import Request
 from flyball.clients.transport import Repetition, Timeouts, Transport
 from flyball.clock import SystemClock
 from flyball.ledger.history import History
+from flyball.ledger.silencing import silences_at
 from flyball.model.errors import SiteError
 
 
@@ -59,6 +60,9 @@ def status() -> None:
         empty="no rules",
     )
     out.print(f"settling {found['settling']}, held {found['held']}, open alerts {found['alerts']}", markup=False)
+    for one in found["silences"]:
+        about = f"rule {one['rule']}" if one["rule"] else f"project {one['project']}"
+        out.print(f"silenced: {about} until {one['until']}: {one['because']}", markup=False)
 
 
 def _rule_row(name: str, rule: dict[str, Any]) -> list[Any]:
@@ -104,7 +108,9 @@ async def _ask(lab: Lab) -> Any:
 async def _read(lab: Lab) -> dict[str, Any]:
     store = await SqliteStore.open(lab.settings.data_dir / LEDGER_NAME, read_only=True)
     try:
-        counts = await History(store).counts(SystemClock().now())
+        now = SystemClock().now()
+        counts = await History(store).counts(now)
+        silences = await store.read(lambda connection: silences_at(connection, now))
     finally:
         await store.close()
     modes = {rule.id: str(rule.mode) for rule in lab.rules.rules}
@@ -125,4 +131,5 @@ async def _read(lab: Lab) -> dict[str, Any]:
         "settling": counts.settling,
         "held": counts.held,
         "alerts": counts.alerts,
+        "silences": [one.as_json() for one in silences],
     }

@@ -20,8 +20,9 @@ from flyball.ledger.codec import micros, moment, pack, row_effect
 from flyball.ledger.finishing import finish
 from flyball.ledger.jobs import follow_job
 from flyball.ledger.limiting import LAUNCH, PAUSED, Caps, Gate, Hold, call_waiting
-from flyball.ledger.posting import GROUP, Post
+from flyball.ledger.posting import Post, forget_post
 from flyball.ledger.rulings import NONE, Ruling, load_rulings
+from flyball.ledger.silencing import GROUP
 from flyball.ledger.tables import attempts, effects
 from flyball.ledger.wanting import Present
 from flyball.model.effect import Effect, EffectState, Outcome
@@ -236,6 +237,7 @@ def _cancel(connection: Connection, row: Any, effect: Effect, present: Present, 
         call_waiting(connection, effect.rule, now, never_sent=True)
     if effect.kind == ALERT:
         note_needless(connection, effect)
+        forget_post(connection, effect)
     if effect.kind == TAG and effect.params["operation"] == ADD:
         key = (effect.site, subject_of(effect.params))
         if present.book.marks.get(key) in ("trying", "failed") and not present.book.is_wanted(*key):

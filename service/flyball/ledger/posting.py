@@ -12,17 +12,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from flyball.ledger.alerting import RESOLVED, begin_alert, note_alert, note_withheld
 from flyball.ledger.codec import micros, pack, row_effect
 from flyball.ledger.limiting import Hold
-from flyball.ledger.silencing import SILENCE, silences_at
+from flyball.ledger.silencing import DIGEST, SILENCE, silences_at
 from flyball.ledger.tables import effects, posts
 from flyball.model.effect import Effect, EffectState
 from flyball.rules.posting import PLAIN, Route, Silence, goes_at, longest
 
-DIGEST, GROUP, CARRIED = "digest", "group", "carried"
+CARRIED: Final = "carried"
 MOST: Final = 200
 """Messages that go out as one; further ones go out in the next."""
 
@@ -187,7 +187,7 @@ def item_of(effect: Effect) -> dict[str, Any]:
 def settle_carried(
     connection: Connection, effect: Effect, state: EffectState, error: str | None, now: datetime
 ) -> None:
-    """What a message carried ends as it does.
+    """What a message carried ends as it does; nothing waits for it, or it for anything, any more.
 
     Args:
         connection: of the transaction.
@@ -211,4 +211,10 @@ def settle_carried(
         if state is EffectState.DONE:
             words = {key: said.get(member.id, {}).get(key, member.params[key]) for key in ("title", "body", "severity")}
             note_alert(connection, replace(member, params={**member.params, **words}), now)
-    connection.execute(delete(posts).where(posts.c.carrier == int(effect.id)))
+    mine = or_(posts.c.carrier == int(effect.id), posts.c.effect == int(effect.id))
+    connection.execute(delete(posts).where(mine))
+
+
+def forget_post(connection: Connection, effect: Effect) -> None:
+    """A message was given up: it waits in no bundle any more."""
+    connection.execute(delete(posts).where(posts.c.effect == int(effect.id)))

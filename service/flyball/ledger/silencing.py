@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from flyball.ledger.codec import micros, moment, unpack
 from flyball.ledger.tables import effects, nodes, rules, silences
@@ -14,7 +14,10 @@ from flyball.model.levels import Level
 from flyball.rules.claims import ALERT
 from flyball.rules.posting import Silence
 
-SILENCE: Final = "silence"
+SILENCE, DIGEST, GROUP = "silence", "digest", "group"
+WAITS_FOR: Final = (SILENCE, DIGEST, GROUP)
+"""What a message waits for that is not sent yet (`held_for` of its effect)."""
+
 LONGEST_REASON: Final = 500
 
 
@@ -68,6 +71,16 @@ def silences_at(connection: Connection, now: datetime) -> list[Silence]:
         Silence(row.id, row.rule, row.project, moment(row.until), row.because, moment(row.since))
         for row in connection.execute(query)
     ]
+
+
+def kept_back(connection: Connection) -> dict[str, int]:
+    """How many messages wait for what: the end of a silence, a digest, the rest of their group."""
+    query = (
+        select(effects.c.held_for, func.count())
+        .where(effects.c.kind == ALERT, effects.c.state == str(EffectState.PLANNED), effects.c.held_for.in_(WAITS_FOR))
+        .group_by(effects.c.held_for)
+    )
+    return dict.fromkeys(WAITS_FOR, 0) | {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _meant(connection: Connection, what: str) -> tuple[str | None, str | None]:

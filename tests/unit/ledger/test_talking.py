@@ -481,6 +481,4 @@ def test_silences_that_make_no_sense(
     """Refused with what is wrong."""
     now = bench.clock.now()
     with pytest.raises(error, match=reason):
-        bench.ledger.do(
-            lambda connection: silence(connection, what, now + timedelta(seconds=seconds), because, now)
-        )
+        bench.ledger.do(lambda connection: silence(connection, what, now + timedelta(seconds=seconds), because, now))

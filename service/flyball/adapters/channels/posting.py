@@ -13,7 +13,6 @@ from flyball.model.errors import Permanent, Transient, UnknownOutcome
 
 TIMEOUT: Final = 30.0  # seconds for the whole exchange
 _OURS: Final = frozenset({400, 413, 415, 422})
-_UNCLEAR: Final = frozenset({408, 500, 502, 504})
 
 
 class Poster:
@@ -49,13 +48,14 @@ class Poster:
         status, text = response.status, f"channel {self._name} answered {response.status}"
         if status in _OURS:
             return Permanent(f"{text}: it does not take this message", status=status)
-        if status in _UNCLEAR:
-            return UnknownOutcome(text, status=status)
+        wait = retry_after(response.headers, datetime.now(UTC))
+        if status == 408 or (status >= 500 and wait is None):
+            return UnknownOutcome(text, status=status)  # it may have taken the message before it fell over
         if 300 <= status < 400:
             text += ": redirects are not followed; set the address that it points to"
         elif status in (401, 403, 404, 410):
             text += ": check the channel's address in the settings"
-        return Transient(text, status=status, wait=retry_after(response.headers, datetime.now(UTC)))
+        return Transient(text, status=status, wait=wait)
 
     async def close(self) -> None:
         """Release the connections."""

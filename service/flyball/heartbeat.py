@@ -1,0 +1,95 @@
+"""A sign of life to a dead man's switch: an address that raises the alarm when it hears nothing for too long.
+
+It is sent only while the daemon is well: its parts run, the ledger can be written, and every site was read lately. So
+the switch notices a daemon that is dead, stuck or blind, which is what the daemon itself cannot tell anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from flyball.clients.exchange import Does, Request
+from flyball.clients.transport import Transport
+from flyball.model.errors import FlyballError
+
+log = structlog.get_logger()
+TIMEOUT: Final = 20.0  # seconds
+BLIND_AFTER: Final = timedelta(minutes=15)
+"""A site that was not read for so long, or for ten of its rounds if that is longer, makes the daemon unwell."""
+
+
+def blind(last: datetime | None, started: datetime, every: timedelta, now: datetime) -> bool:
+    """Whether a site was not read for too long.
+
+    Args:
+        last: when a round went through; None: none has.
+        started: when the daemon was started, which counts until then.
+        every: the site's poll interval.
+        now: the present, UTC.
+    """
+    return now - (last or started) > max(BLIND_AFTER, 10 * every)
+
+
+class Heartbeat:
+    """Sends the sign of life.
+
+    Args:
+        url: fetched with GET; a secret. Redirects are not followed.
+        every: seconds between two signs.
+        trouble: what is wrong with the daemon now; None: it is well.
+        stopping: set when the stop begins.
+
+    Attributes:
+        sent: when the last sign was accepted; None: none was.
+        error: why the last one was not sent or not accepted; None: it was.
+    """
+
+    def __init__(
+        self, url: str, every: float, trouble: Callable[[], Awaitable[str | None]], stopping: asyncio.Event
+    ) -> None:
+        parts = urlsplit(url)
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._transport = Transport(f"{parts.scheme}://{parts.netloc}", site="heartbeat", max_body=1024 * 1024)
+        self._every = every
+        self._trouble = trouble
+        self._stopping = stopping
+        self.sent: datetime | None = None
+        self.error: str | None = None
+
+    async def run(self) -> None:
+        """Send a sign now and then, until the stop."""
+        while not self._stopping.is_set():
+            await self.beat()
+            await asyncio.sleep(self._every)
+
+    async def beat(self) -> None:
+        """Send one sign, if the daemon is well."""
+        before = self.error
+        trouble = await self._trouble()
+        self.error = f"not sent: {trouble}" if trouble else await self._send()
+        if self.error is None:
+            self.sent = datetime.now(UTC)
+        elif self.error != before:
+            log.warning("heartbeat.missed", reason=self.error)
+
+    async def _send(self) -> str | None:
+        request = Request("GET", self._target, does=Does.READ, template="/", timeout=TIMEOUT, fresh=True)
+        try:
+            response = await self._transport.send(request)
+        except FlyballError as error:
+            return str(error)
+        return None if response.ok else f"the address answered {response.status}"
+
+    def as_json(self) -> dict[str, str | None]:
+        """The shape in `/status`."""
+        return {"sent": None if self.sent is None else self.sent.isoformat(), "error": self.error}
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._transport.close()
