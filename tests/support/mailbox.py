@@ -103,7 +103,7 @@ class Mailbox:
 
     def _let_in(self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
         given = (data.login.decode(), data.password.decode())
-        return AuthResult(success=given == self.login)
+        return AuthResult(success=given == self.login, handled=False)
 
     async def handle_RCPT(  # noqa: N802 - the server calls it so
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
