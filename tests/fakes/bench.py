@@ -125,7 +125,11 @@ class Bench:
 
     def load(self, text: str) -> None:
         """Load a rule file in place of the one before."""
-        self.rules = {rule.id: rule for rule in rules_of(text, tuple(sorted(self.environment)))} if text else {}
+        self.load_rules(rules_of(text, tuple(sorted(self.environment))) if text else ())
+
+    def load_rules(self, rules: Iterable[Rule]) -> None:
+        """Load rules in place of those before."""
+        self.rules = {rule.id: rule for rule in rules}
         versions = {rule.id: rule.version for rule in self.rules.values()}
         seen = self.ledger.do(lambda connection: see_rules(connection, versions, self.clock.now()))
         self.records = {ident: record for ident, (record, _) in seen.items()}

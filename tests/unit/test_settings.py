@@ -242,7 +242,7 @@ def test_kubernetes_names_excuse_nothing_else(config: Path) -> None:
         (LOCAL + "channels: {a: {}}", "flyball.yaml:2:15: `a`: the key `kind` is missing"),
         (LOCAL + "channels: {a: {kind: webhook, url: nowhere}}", "flyball.yaml:2:36: `url`: this is no address: write"),
         (LOCAL + "channels: {a: {kind: log, digest: 7:30}}", "flyball.yaml:2:35: `digest` must look like"),
-        (LOCAL + "fields_out: [label]", "flyball.yaml:2:14: entry 1 of `fields_out` must look like"),
+        (LOCAL + "fields_out: [a b]", "flyball.yaml:2:14: entry 1 of `fields_out` must look like"),
         (
             LOCAL + "heartbeat: {url: 'http://localhost/x', every: 0}",
             "flyball.yaml:2:47: `every`: it must be at least 1s",
