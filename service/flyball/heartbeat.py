@@ -7,8 +7,9 @@ the switch notices a daemon that is dead, stuck or blind, which is what the daem
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,7 +17,9 @@ import structlog
 
 from flyball.clients.exchange import Does, Request
 from flyball.clients.transport import Transport
+from flyball.ledger.noticing import save_fact
 from flyball.model.errors import FlyballError
+from flyball.model.ports import Store
 
 log = structlog.get_logger()
 TIMEOUT: Final = 20.0  # seconds
@@ -34,6 +37,32 @@ def blind(last: datetime | None, started: datetime, every: timedelta, now: datet
         now: the present, UTC.
     """
     return now - (last or started) > max(BLIND_AFTER, 10 * every)
+
+
+async def trouble_of(
+    store: Store,
+    broken: Collection[str],
+    rounds: Mapping[str, tuple[datetime | None, timedelta]],
+    started: datetime,
+    now: datetime,
+) -> str | None:
+    """What keeps a daemon from doing its work; None: it is well.
+
+    Args:
+        store: the ledger; it is written to, to see that it can be.
+        broken: services that are out of order.
+        rounds: site → when a round went through last, and its poll interval.
+        started: when the daemon was started.
+        now: the present, UTC.
+    """
+    try:
+        await store.write(partial(save_fact, name="heartbeat", value=now.isoformat(), now=now))
+    except FlyballError as error:
+        return f"the ledger cannot be written: {error}"
+    if broken:
+        return f"out of order: {', '.join(sorted(broken))}"
+    unread = [name for name, (last, every) in sorted(rounds.items()) if blind(last, started, every, now)]
+    return f"not read for long: {', '.join(unread)}" if unread else None
 
 
 class Heartbeat:

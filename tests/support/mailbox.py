@@ -23,7 +23,7 @@ class _Server(Controller):
     def _trigger_server(self) -> None:
         server: Any = self.server
         self.port = server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call] # the library is untyped in this place
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,14 @@ def register(app: typer.Typer) -> None:
 
 def sandbox(
     port: Annotated[int, typer.Option(help="TCP port; 0 takes any free one.")] = 0,
-    scenario: Annotated[Path | None, typer.Option(metavar="FILE", help="Scenario (YAML); default: the lab.")] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Scenario (YAML), or a packaged one: lab (default), tutorial.")
+    ] = None,
     sessions: Annotated[int | None, typer.Option(help="Add so many sessions of synthetic data.")] = None,
 ) -> None:
     """The emulated sites alone, for writing rules without a site; the official clients work against it."""
     try:
-        chosen = Scenario.load(scenario) if scenario is not None else Scenario.named("lab")
+        chosen = Scenario.find(scenario) if scenario is not None else Scenario.named("lab")
     except (ScenarioError, OSError) as error:
         fail(str(error), USAGE)
     if sessions is not None:

@@ -11,6 +11,9 @@ from flyball.sandbox.errors import Refusal
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Doc
 
+_OPEN = frozenset({"gear", "user", "view", "execution", "batch"})
+"""What everybody sees, or what the addresses themselves choose from."""
+
 BEARER_LENGTH = 57
 """Keys of exactly this length go with `Bearer` (SDK 23 wire)."""
 
@@ -53,7 +56,7 @@ def level_of_access(site: Site, user: User, project_id: str | None) -> str | Non
 
 def visible(site: Site, user: User, level: str) -> Callable[[Doc], bool] | None:
     """A test for what the user sees of a level; None when that is everything."""
-    if user.admin or level in {"gear", "user"}:
+    if user.admin or level in _OPEN:
         return None
     seen = {p["_id"] for p in site.projects.rows.values() if level_of_access(site, user, p["_id"])}
     if level == "project":
@@ -72,7 +75,7 @@ def require(site: Site, user: User, level: str, doc: Doc, method: str) -> None:
     Raises:
         Refusal: 403 or 404 for what is hidden (by dialect), 403 for a write without the right.
     """
-    if user.admin or level in {"gear", "user"}:
+    if user.admin or level in _OPEN:
         return
     test = visible(site, user, level)
     if test is not None and not test(doc):

@@ -67,6 +67,20 @@ class Dialect:
     """`/bulk/add/tags` and PATCH on tags exist."""
     project_jobs: bool = True
     """`/projects/{id}/jobs` exists for members."""
+    or_first: bool = True
+    """In structured queries OR binds tighter than AND, as the manual says; otherwise AND does, as the
+    parser of 2019 had it. Parentheses make them agree."""
+    all_data_admin_only: bool = False
+    """A search with `all_data` answers 403 to everyone but site admins."""
+    signed_urls: str = ""
+    """How the object storage behind signed addresses speaks: `plain`, `s3`, `gcs` or `azure`; empty: the
+    site tells clients to do without."""
+    upload_tickets: bool = True
+    """Uploads by ticket and signed address; otherwise a ticket request is answered with nothing."""
+    audit_trail: bool = False
+    """Deleting needs a `delete_reason`."""
+    queued_views: bool = True
+    """Data views are queued and fetched; otherwise they are only run at once (2019)."""
     page_limit: int | None = None
     """At most this many rows a page, whatever `limit` says; None: as many as asked for."""
 
@@ -98,6 +112,9 @@ LIVE19 = Dialect(
     empty_fields=False,
     role_permissions=False,
     bulk_tags=False,
+    all_data_admin_only=True,
+    queued_views=False,
+    upload_tickets=False,
 )
 DIALECTS = {"v23": V23, "live19": LIVE19}
 

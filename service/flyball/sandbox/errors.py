@@ -30,6 +30,32 @@ def schema(key: str, error: str) -> Refusal:
     return invalid(400, f"{reason} on key '{key}': {error}.", key=key, error=error, reason=reason)
 
 
+def listed(key: str, value: Any, kind: type = str) -> list[Any]:
+    """A value that has to be a list of one type; an absent one is empty.
+
+    Raises:
+        Refusal: 400.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, kind) for item in value):
+        raise schema(key, f"{value!r} is not a list of {kind.__name__}")
+    return value
+
+
+def mapped(key: str, value: Any) -> dict[str, Any]:
+    """A value that has to be a map; an absent one is empty.
+
+    Raises:
+        Refusal: 400.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise schema(key, f"{value!r} is not of type 'object'")
+    return value
+
+
 def absent(collection: str, container_id: str) -> Refusal:
     """No such container (404, live19)."""
     return Refusal(404, f"Could not find {collection} {container_id}")

@@ -6,9 +6,10 @@ classification and modality (live19).
 """
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
-from flyball.sandbox.errors import Refusal, invalid, schema
+from flyball.sandbox.errors import Refusal, invalid, listed, mapped, schema
 from flyball.sandbox.ids import Oid
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Doc
@@ -36,6 +37,7 @@ MODALITIES: dict[str, dict[str, list[str]]] = {
         "Features": ["Quantitative", "Multi-Shell", "Multi-Echo", "Multi-Flip", "Steady-State", "SBRef"],
     }
 }
+_PIECE = 1 << 20
 WRITABLE = {"name", "type", "modality", "info", "classification", "tags", "mimetype", "size", "zip_member_count"}
 
 
@@ -90,8 +92,11 @@ def put_file(
     old = find_file(site, doc, name)
     kind, mimetype = kind_of(name)
     version = site.ids.uuid()
-    body = content if content is not None else name.encode()
-    digest = hashlib.sha384(body if content is not None else (version + name).encode()).hexdigest()
+    announced = int(meta.pop("size", len(name)))
+    size = len(content) if content is not None else announced
+    digest = hashlib.sha384()
+    for chunk in [content] if content is not None else made_up(version, 0, size):
+        digest.update(chunk)
     kept: Doc = {k: old[k] for k in ("info", "tags", "classification", "modality", "type")} if old and preserve else {}
     file: Doc = {
         "_id": version,
@@ -99,11 +104,11 @@ def put_file(
         "type": kind,
         "mimetype": mimetype,
         "modality": None,
-        "size": len(body),
+        "size": size,
         "classification": {},
         "tags": [],
         "info": {},
-        "hash": f"v0-sha384-{digest}",
+        "hash": f"v0-sha384-{digest.hexdigest()}",
         "origin": origin or {"type": "user", "id": next(iter(site.users.ids), "admin@example.org")},
         "created": old["created"] if old else site.now,
         "modified": site.now,
@@ -164,6 +169,7 @@ def modify_file(site: Site, level: str, doc: Doc, file: Doc, body: Doc) -> None:
     if "modality" in body and body["modality"] != file["modality"]:
         file["classification"] = {}
     file.update(body)
+    site.files.changed(file)
     site.touch(level, doc)
 
 
@@ -176,11 +182,13 @@ def classify(site: Site, file: Doc, body: Doc) -> None:
     modality = body.get("modality", file["modality"])
     current: dict[str, list[str]] = dict(file["classification"])
     if "replace" in body:
-        current = dict(body["replace"])
-    for aspect, values in body.get("add", {}).items():
-        current[aspect] = sorted({*current.get(aspect, []), *values})
-    for aspect, values in body.get("delete", {}).items():
+        current = dict(mapped("replace", body["replace"]))
+    for aspect, values in mapped("add", body.get("add")).items():
+        current[aspect] = sorted({*current.get(aspect, []), *listed(aspect, values)})
+    for aspect, values in mapped("delete", body.get("delete")).items():
         current[aspect] = [v for v in current.get(aspect, []) if v not in values]
+    for values in current.values():
+        listed("classification", values)
     known = MODALITIES.get(modality or "")
     unknown = [
         f"{aspect}:{value}"
@@ -205,11 +213,18 @@ def retag_file(site: Site, file: Doc, tags: list[str]) -> None:
 def content_of(site: Site, file: Doc) -> bytes:
     """The bytes of a file; made up, but always the same, for files that the scenario made."""
     stored = site.contents.get(file["_id"])
-    if stored is not None:
-        return stored
-    seed = f"{file['_id']}/{file['name']}\n".encode()
-    size: int = file["size"]
-    return (seed * (size // len(seed) + 1))[:size]
+    return stored if stored is not None else b"".join(made_up(file["_id"], 0, file["size"]))
+
+
+def made_up(version: str, start: int, end: int) -> Iterator[bytes]:
+    """A stretch of the content of a file that was never sent, in pieces."""
+    seed = f"{version}\n".encode()
+    block = seed * (min(_PIECE, end) // len(seed) + 2)
+    while start < end:
+        at = start % len(seed)
+        piece = block[at : at + min(_PIECE, end - start)]
+        yield piece
+        start += len(piece)
 
 
 def version_of(site: Site, file: Doc, version: int | None) -> Doc:

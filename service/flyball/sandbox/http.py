@@ -7,7 +7,7 @@ counts, a fresh start.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -21,6 +21,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from flyball.sandbox.api.call import Part, Reply, Request
 from flyball.sandbox.api.front import answer
+from flyball.sandbox.api.storage import answer_storage
 from flyball.sandbox.faults import Fault, FaultPlan
 from flyball.sandbox.scout.api.front import answer as scout_answer
 from flyball.sandbox.scout.api.front import table
@@ -31,8 +32,11 @@ from flyball.sandbox.state import Site
 _HANG_S = 3600.0
 _LARGEST = 1 << 30
 _SCOUT = "/neuroscout"
+_STORAGE = "/storage/"
 _LONGEST_LINE = 4094
 """The longest request line that the Neuroscout server reads, in bytes."""
+_LONGEST_KEPT = 1 << 20
+"""Bodies of requests up to this size, in bytes, are kept with the request."""
 _HTML = b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center><hr>nginx</body></html>"
 
 
@@ -96,14 +100,24 @@ class Server:
         self.scout_requests = Requests()
         self._runner: web.ServerRunner | None = None
         self.address: tuple[str, int] = ("127.0.0.1", 0)
+        self.storage = ""
+        """Where the object storage is, when it has a port of its own."""
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 takes a free one."""
+    async def start(self, host: str, port: int, *, storage: bool = False) -> None:
+        """Listen; port 0 takes a free one.
+
+        The object storage gets a port of its own if asked for: clients drop their key when they are
+        sent to another origin, and only then.
+        """
         server = web.Server(self._handle, request_factory=_unlimited, access_log=None)
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         self.address = self._runner.addresses[0][:2]
+        if storage:
+            await web.TCPSite(self._runner, host, 0).start()
+            own = next(each[1] for each in self._runner.addresses if each[1] != self.address[1])
+            self.storage = f"http://{self.address[0]}:{own}"
 
     async def stop(self) -> None:
         """Stop listening and close the connections."""
@@ -113,7 +127,7 @@ class Server:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.raw_path
-        if not path.startswith(("/api", _SCOUT)):
+        if not path.startswith(("/api", _SCOUT, _STORAGE)):
             return await self._control(request)
         site, requests = ("neuroscout", self.scout_requests) if path.startswith(_SCOUT) else ("flywheel", self.requests)
         below = path.removeprefix(_SCOUT).removeprefix("/api")
@@ -131,14 +145,19 @@ class Server:
                 reply = self._answer(path, _read(request.method, path, query, headers, body, parts))
             if fault is not None and fault.kind != "slow":
                 status = fault.status if fault.kind == "status" else 0
-                reply = Reply(status=status, body=reply.body, raw=reply.raw, content_type=reply.content_type)
+                reply = Reply(status=status, raw=_bytes(reply), content_type=reply.content_type)
                 return await _misbehave(request, fault, reply)
+            if reply.chunks is not None:
+                return await _streamed(request, reply, reply.chunks)
             return _response(reply) if reply.status else _hang_up(request)
         finally:
-            requests.note(Received(request.method, unquote(path), query, headers, reply.status, body))
+            kept = body if len(body) <= _LONGEST_KEPT else b""
+            requests.note(Received(request.method, unquote(path), query, headers, reply.status, kept))
 
     def _answer(self, path: str, request: Request) -> Reply:
-        return self._scout_answer(path, request) if path.startswith(_SCOUT) else answer(self._state(), request)
+        if path.startswith(_SCOUT):
+            return self._scout_answer(path, request)
+        return (answer_storage if path.startswith(_STORAGE) else answer)(self._state(), request)
 
     def _scout_answer(self, path: str, request: Request) -> Reply:
         path = path.removeprefix(_SCOUT)
@@ -231,7 +250,20 @@ def _response(reply: Reply) -> web.Response:
     return web.Response(status=reply.status, body=body, headers=headers)
 
 
+async def _streamed(request: web.BaseRequest, reply: Reply, chunks: Iterable[bytes]) -> web.StreamResponse:
+    """A large body, piece by piece."""
+    headers = {**reply.headers, "Content-Type": reply.content_type, "Content-Length": str(reply.length)}
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    await response.prepare(request)
+    for chunk in chunks:
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
 def _bytes(reply: Reply) -> bytes:
+    if reply.chunks is not None:
+        return b"".join(reply.chunks)
     return reply.raw if reply.raw is not None else orjson.dumps(reply.body)
 
 

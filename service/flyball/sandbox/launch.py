@@ -8,7 +8,7 @@ doomed. The same request twice makes two jobs.
 
 from typing import Any
 
-from flyball.sandbox.errors import Refusal, invalid, schema
+from flyball.sandbox.errors import Refusal, invalid, listed, schema
 from flyball.sandbox.files import by_file_id, find_file, version_of
 from flyball.sandbox.ids import Oid, is_oid
 from flyball.sandbox.jobs import PRIORITIES, enqueue, pace_of
@@ -38,7 +38,7 @@ def launch_analysis(site: Site, level: str, container_id: str, body: Any, user_i
     _check_body(site, body)
     parent = site.get(level, container_id)
     if "job" not in body:
-        files = [_input_file(site, ref)[0] for ref in body.get("inputs") or []]
+        files = [_input_file(site, ref)[0] for ref in listed("inputs", body.get("inputs"), dict)]
         analysis = site.add_analysis(level, parent["_id"], body["label"], user=user_id)
         analysis["inputs"] = [dict(file) for file in files]
         _describe(analysis, body)

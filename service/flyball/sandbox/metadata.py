@@ -8,7 +8,7 @@ in place, since documents share them.
 from datetime import UTC, datetime
 from typing import Any
 
-from flyball.sandbox.errors import Refusal, schema
+from flyball.sandbox.errors import Refusal, listed, mapped, schema
 from flyball.sandbox.state import PLURALS, Site
 from flyball.sandbox.tables import Doc
 
@@ -125,10 +125,10 @@ def changed_info(info: Doc, body: Any) -> Doc:
     if not known or ("replace" in body and len(body) > 1):
         raise schema("none", f"{body!r} is not valid under any of the given schemas")
     if "replace" in body:
-        replaced: Doc = clean(body["replace"])
+        replaced: Doc = clean(mapped("replace", body["replace"]))
         return replaced
-    result = {**info, **clean(body.get("set") or {})}
-    for key in body.get("delete") or []:
+    result = {**info, **clean(mapped("set", body.get("set")))}
+    for key in listed("delete", body.get("delete")):
         result.pop(clean({key: 0}).popitem()[0], None)
     return result
 

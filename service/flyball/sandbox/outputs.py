@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from typing import Any
 
 from flyball.sandbox.dice import Dice
 from flyball.sandbox.files import find_file, put_file
@@ -21,6 +22,9 @@ def produce(site: Site, job: Doc) -> list[Doc]:
         return []
     name = job["gear_info"]["name"]
     origin = {"type": "job", "id": str(job["_id"])}
+    described = site.options.get("outputs", {}).get(name)
+    if described is not None:
+        return _described(site, job, destination["type"], doc, described)
     if destination["type"] == "analysis":
         content = _archive(name, doc)
         return [put_file(site, "analysis", doc, f"{name}_{doc['_id']}.zip", content=content, origin=origin)]
@@ -30,6 +34,29 @@ def produce(site: Site, job: Doc) -> list[Doc]:
         return _converted(site, job, doc, origin)
     text = f"{name} has run\n".encode()
     return [put_file(site, destination["type"], doc, f"{name}.log.txt", content=text, origin=origin)]
+
+
+def _described(site: Site, job: Doc, level: str, doc: Doc, specs: list[Doc]) -> list[Doc]:
+    """The outputs that the scenario gives a gear: `{name, text | members, type, info}` with names filled in."""
+    words = {"gear": job["gear_info"]["name"], "destination": str(doc["_id"])}
+    for above, own in job["parents"].items():
+        holder = site.table(above).rows.get(own)
+        words[above] = str(holder["label"]).replace("/", "_") if holder is not None else own
+
+    def filled(text: Any) -> str:
+        for word, value in words.items():
+            text = str(text).replace(f"{{{word}}}", value)
+        return str(text)
+
+    made = []
+    for spec in specs:
+        content = filled(spec.get("text", "")).encode()
+        if "members" in spec:
+            content = archive_of({filled(name): filled(text) for name, text in spec["members"].items()})
+        meta = {k: spec[k] for k in ("type", "info", "classification", "modality", "tags") if k in spec}
+        origin = {"type": "job", "id": str(job["_id"])}
+        made.append(put_file(site, level, doc, filled(spec["name"]), content=content, origin=origin, **meta))
+    return made
 
 
 def _archive(gear: str, analysis: Doc) -> bytes:

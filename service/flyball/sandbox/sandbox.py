@@ -47,7 +47,7 @@ class Sandbox:
 
     async def __aenter__(self) -> Self:
         """Listen."""
-        await self._server.start(self._host, self._port)
+        await self._server.start(self._host, self._port, storage=bool(self._site.speech.signed_urls))
         return self
 
     async def __aexit__(
@@ -61,6 +61,7 @@ class Sandbox:
 
     def _present(self) -> Site:
         self._site.catch_up(self._clock())
+        self._site.storage.base = self._server.storage
         return self._site
 
     def _scout_now(self) -> Scout:

@@ -17,7 +17,7 @@ _PARAMETERS = {
 
 def measured(label: str) -> tuple[str, str]:
     """Measurement and intent of a scan, by its label."""
-    if label.startswith("task-"):
+    if label.startswith("task-") or "fMRI" in label:
         return "T2*", "Functional"
     return ("T2", "Structural") if "T2" in label else ("T1", "Structural")
 
@@ -60,6 +60,8 @@ def add_images(site: Site, acquisition: Doc, *, converted: bool = True) -> Doc:
     label: str = acquisition["label"]
     measurement, intent = measured(label)
     classification = {"Intent": [intent], "Measurement": [measurement]}
+    if "SBRef" in label:
+        classification["Features"] = ["SBRef"]
     name = safe(label)
     info = _PARAMETERS[measurement]
     origin = {"type": "device", "id": "scanner-1"}

@@ -6,7 +6,7 @@ single values are replaced. The packaged `lab` explains every key in its comment
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,7 @@ from ruamel.yaml.error import YAMLError
 from flyball.sandbox.dialect import Dialect, dialect
 from flyball.sandbox.jobs import Pace
 from flyball.sandbox.scout import Scout, build_scout
+from flyball.sandbox.views.executions import ViewPace
 
 Map = dict[str, Any]
 _SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,6 +44,8 @@ class Scenario:
     launches: list[Map] = field(default_factory=list)
     growth: Map = field(default_factory=dict)
     scale: Map = field(default_factory=dict)
+    search: Map = field(default_factory=dict)
+    views: Map = field(default_factory=dict)
     faults: list[Map] = field(default_factory=list)
     neuroscout: Map = field(default_factory=dict)
 
@@ -65,6 +68,8 @@ class Scenario:
         try:
             scenario.speech()
             scenario.pace()
+            scenario.search_lag()
+            scenario.view_pace()
             scenario.scout(_SOME_TIME)
         except (TypeError, ValueError) as error:
             raise ScenarioError(str(error)) from error
@@ -83,6 +88,17 @@ class Scenario:
             raise ScenarioError(f"{path}: {error}") from error
 
     @classmethod
+    def find(cls, path: Path) -> Self:
+        """A scenario from a YAML file, or the packaged one of that name when there is no such file.
+
+        Raises:
+            ScenarioError: neither, or a file that cannot be used.
+        """
+        if not path.exists() and path.parent == Path() and str(path) in packaged():
+            return cls.named(str(path))
+        return cls.load(path)
+
+    @classmethod
     def named(cls, name: str = "lab", **values: Any) -> Self:
         """A packaged scenario, with some values of its own."""
         return cls.of({"extends": name, **values})
@@ -90,6 +106,22 @@ class Scenario:
     def speech(self) -> Dialect:
         """How the site speaks."""
         return dialect(self.dialect, **self.switches)
+
+    def search_lag(self) -> timedelta:
+        """How far the search index is behind.
+
+        Raises:
+            ValueError: an unknown key or a lag below zero.
+        """
+        unknown = set(self.search) - {"lag_s"}
+        lag = float(self.search.get("lag_s", 0))
+        if unknown or lag < 0:
+            raise ValueError(f"search takes lag_s (seconds, zero or more), not {self.search}")
+        return timedelta(seconds=lag)
+
+    def view_pace(self) -> ViewPace:
+        """How long executions of views take."""
+        return ViewPace.read(self.views)
 
     def pace(self) -> Pace:
         """How its jobs go on."""
@@ -102,6 +134,12 @@ class Scenario:
             ValueError: an unknown key or a wrong value.
         """
         return build_scout(self.neuroscout, self.seed, now)
+
+
+def packaged() -> list[str]:
+    """The names of the packaged scenarios."""
+    folder = files("flyball.sandbox") / "scenarios"
+    return sorted(each.name.removesuffix(".yaml") for each in folder.iterdir() if each.name.endswith(".yaml"))
 
 
 def _packaged(name: str) -> Map:

@@ -76,7 +76,7 @@ def _hide(level: str, shown: Doc) -> None:
 
 
 def _group(site: Site, doc: Doc) -> Doc:
-    shown = {**doc, "permissions": [], "editions": {"lab": False}}
+    shown = {**doc, "permissions": doc.get("permissions") or [], "editions": {"lab": False}}
     if not site.speech.file_fields:
         del shown["revision"]
     return shown
@@ -105,7 +105,29 @@ def permissions(site: Site, level: str, doc: Doc) -> list[Doc]:
     own: list[Doc] = project["permissions"] if project else []
     if not site.speech.role_permissions:
         return own
-    return [{"_id": p["_id"], "role_ids": _ADMIN_ROLES.get(p["access"], _READ_ROLES)} for p in own]
+    return [with_roles(p) for p in own]
+
+
+def with_roles(entry: Doc) -> Doc:
+    """A permission as a recent site shows it."""
+    return {"_id": entry["_id"], "role_ids": _ADMIN_ROLES.get(entry["access"], _READ_ROLES)}
+
+
+def access_of_roles(role_ids: list[str]) -> str | None:
+    """The access that roles give; the strongest of them."""
+    held = {role["_id"]: access for role, access in zip(roles(), ("admin", "rw", "ro"), strict=True)}
+    found = {held[own] for own in role_ids if own in held}
+    return next((access for access in ("admin", "rw", "ro") if access in found), None)
+
+
+def roles() -> list[Doc]:
+    """The roles that every site has, the strongest first."""
+    ids = (*_ADMIN_ROLES["admin"], *_ADMIN_ROLES["rw"], *_READ_ROLES)
+    known = (("admin", "Admin"), ("read-write", "Read-Write"), ("read-only", "Read-Only"))
+    return [
+        {"_id": own, "label": label, "default_flywheel_role": name, "actions": [], "in_use": True}
+        for own, (name, label) in zip(ids, known, strict=True)
+    ]
 
 
 def file(site: Site, doc: Doc, *, info: bool) -> Doc:

@@ -13,6 +13,8 @@ from typing import Any
 from flyball.sandbox.dialect import V23, Dialect
 from flyball.sandbox.errors import absent, invalid, not_found
 from flyball.sandbox.ids import IdMaker, Oid, is_oid, stamp
+from flyball.sandbox.search.index import SearchIndex
+from flyball.sandbox.storage import Storage
 from flyball.sandbox.tables import Anchor, Doc, Table
 
 PLURALS = {
@@ -70,6 +72,12 @@ class Site:
         self.gears = Table("_id", _nothing_above)
         self.collections = Table("_id", _nothing_above)
         self.users = Table("_id", _nothing_above)
+        self.batches = Table("_id", _nothing_above)
+        self.rules = Table("_id", _nothing_above)
+        self.views = Table("_id", _nothing_above)
+        self.executions = Table("_id", _nothing_above)
+        self.results: dict[str, Any] = {}
+        """Execution of a view to its table."""
         self.keys: dict[str, str] = {}
         """API key to user id."""
         self.contents: dict[str, bytes] = {}
@@ -80,8 +88,16 @@ class Site:
         """Job id to its log lines."""
         self.tickets: dict[str, tuple[str, tuple[str, ...]]] = {}
         """Download ticket to its user and the address it is good for."""
+        self.storage = Storage(self.ids)
+        """What lies behind signed addresses."""
+        self.uploads: dict[str, Doc] = {}
+        """Upload ticket to what it was asked for."""
+        self.bundles: dict[str, Doc] = {}
+        """Download ticket of whole containers to their files."""
         self.options: Doc = {}
         """The scenario's settings for jobs and growth."""
+        self.search = SearchIndex(self)
+        """What the structured search knows."""
         self._agenda: list[tuple[datetime, int, Callable[[Site], None]]] = []
         self._planned = 0
 

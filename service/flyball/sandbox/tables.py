@@ -31,6 +31,8 @@ class Table:
         self._log: list[tuple[datetime, int, str]] = []
         self._latest: dict[str, int] = {}
         self._serial = 0
+        self.feed: Callable[[str, Doc | None], None] | None = None
+        """Who is told of each change: the id, and the document or None when it is gone."""
 
     def __len__(self) -> int:
         """How many documents there are."""
@@ -57,6 +59,8 @@ class Table:
         for tag in doc.get("tags") or ():
             self._tagged.get(tag, {}).pop(own, None)
         self._latest.pop(own, None)
+        if self.feed is not None:
+            self.feed(own, None)
         return doc
 
     def moved(self, doc: Doc, now: datetime) -> None:
@@ -109,8 +113,14 @@ class Table:
         """The part of an ordered id list that follows an id."""
         return ids[bisect_right(ids, own) :]
 
+    def changed(self, doc: Doc) -> None:
+        """Tell of a change that does not move the document."""
+        if self.feed is not None:
+            self.feed(doc[self.key], doc)
+
     def _note(self, doc: Doc) -> None:
         """Write the document's `modified` to the log; its older entries become stale."""
+        self.changed(doc)
         self._serial += 1
         entry = (doc["modified"], self._serial, doc[self.key])
         self._latest[doc[self.key]] = self._serial

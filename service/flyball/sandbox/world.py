@@ -11,6 +11,7 @@ from typing import Any
 
 from flyball.sandbox.access import BEARER_LENGTH
 from flyball.sandbox.dice import Dice
+from flyball.sandbox.extras import add_files
 from flyball.sandbox.files import put_file
 from flyball.sandbox.growth import plan_growth
 from flyball.sandbox.launch import launch_analysis, launch_job, newest_gears
@@ -30,6 +31,8 @@ def build(scenario: Scenario, now: datetime) -> Site:
     """A site with the scenario's data, as it is at the moment given."""
     site = Site(now - timedelta(days=_OLDEST_DAYS), speech=scenario.speech(), seed=scenario.seed)
     site.options = {"pace": scenario.pace(), "outcomes": {}, "protocol": scenario.protocol}
+    site.options["views"] = scenario.view_pace()
+    site.options["outputs"] = {str(g["name"]): g["outputs"] for g in scenario.gears if "outputs" in g}
     if "quality" in scenario.growth:
         site.options["quality"] = scenario.growth["quality"]
     _add_users(site, scenario)
@@ -45,6 +48,7 @@ def build(scenario: Scenario, now: datetime) -> Site:
         site.catch_up(moment)
         act()
     site.catch_up(now)
+    site.search.fall_behind(scenario.search_lag())
     plan_growth(site, scenario.growth)
     return site
 
@@ -136,7 +140,9 @@ def _plan_project(
             for user in scenario.users.values()
             if path in user.get("projects", {})
         ]
-        made["project"] = site.add_project(values["group"], values["label"], permissions=permissions)
+        plain = {k: v for k, v in values.items() if k in {"info", "description"}}
+        made["project"] = site.add_project(values["group"], values["label"], permissions=permissions, **plain)
+        add_files(site, "project", made["project"], values.get("files", []))
 
     past.append((_ago(now, values, 200.0), create))
     protocol = values.get("protocol", scenario.protocol)
@@ -154,6 +160,7 @@ def _subject_adder(site: Site, made: dict[str, Doc], holder: dict[str, Doc], val
     def act() -> None:
         plain = {k: v for k, v in values.items() if k in {"sex", "firstname", "lastname", "cohort", "info"}}
         holder["subject"] = site.add_subject(made["project"]["_id"], str(values["label"]), **plain)
+        add_files(site, "subject", holder["subject"], values.get("files", []))
 
     return act
 
@@ -162,7 +169,8 @@ def _session_adder(site: Site, holder: dict[str, Doc], values: Map, protocol: li
     def act() -> None:
         plain: Map = {k: v for k, v in values.items() if k in {"uid", "operator", "weight", "info"}}
         if "age_years" in values:
-            plain["age"] = int(float(values["age_years"]) * _YEAR_S)
+            years = values["age_years"]
+            plain["age"] = None if years is None else int(float(years) * _YEAR_S)
         if not values.get("undated"):
             plain["timestamp"] = site.now - timedelta(hours=2)
         plain["timezone"] = "America/New_York"
@@ -178,6 +186,7 @@ def _session_adder(site: Site, holder: dict[str, Doc], values: Map, protocol: li
             site.catch_up(site.now + _STEP)
             when = (plain.get("timestamp") or site.now) + timedelta(minutes=6 * place)
             add_scan(site, session, label, str(quality.get(label, "good")), when)
+        add_files(site, "session", session, values.get("files", []))
 
     return act
 

@@ -24,7 +24,6 @@ from flyball.settings.sources import PREFIX, Given, Source, from_environment, fr
 
 FILE = "flyball.yaml"
 NO_SUCH_VERSION = "is not available in this version"
-_USABLE_CHANNELS = frozenset(("log", "webhook"))
 
 
 class SettingsError(ConfigError):
@@ -41,6 +40,7 @@ def load_settings(
     *,
     excepted: Collection[str] = (),
     check_key: Callable[[str], object] | None = None,
+    stand_in: bool = False,
 ) -> Settings:
     """The settings of `config_dir`/flyball.yaml and of the environment, which wins.
 
@@ -49,6 +49,7 @@ def load_settings(
         environment: usually `os.environ`. `FLYBALL_A__B=x` sets `a.b`.
         excepted: further `FLYBALL_…` names that are no settings.
         check_key: raises ConfigError for a Flywheel API key in no known form.
+        stand_in: secrets that are not set are no problem; nothing may be asked of a site or a channel then.
 
     Raises:
         SettingsError: with every problem, each with its place and remedy, none with a secret.
@@ -58,7 +59,7 @@ def load_settings(
             [Problem(Place(str(config_dir)), "there is no such config folder; name it with --config DIR")]
         )
     written = _read(config_dir / FILE)
-    file = from_file(written, environment, config_dir)
+    file = from_file(written, environment, config_dir, stand_in=stand_in)
     rules = environment.get(f"{PREFIX}RULES") or file.values.get("rules")
     referred = set(excepted).union(*(mentioned(text) for text in _texts(config_dir, str(rules or "rules"))))
     given = from_environment(environment, Settings, config_dir, names=file.values, excepted=referred)
@@ -73,12 +74,11 @@ def load_settings(
         found = problems_of(error, places, Settings, shown=lambda path: path not in hidden and not _secret(path))
         raise SettingsError([*problems, *(one for one in found if one.place not in broken)]) from None
     problems += literal_secrets(settings, file, given)
-    settings, more = _completed(settings, environment, places, check_key)
+    settings, more = (settings, []) if stand_in else _completed(settings, environment, places, check_key)
     problems += (one for one in more if one.place not in broken)
     if problems:
         raise SettingsError(problems)
     settings._config_dir = config_dir  # noqa: SLF001 - the loader is the class's own
-    settings._notices = _notices(settings)  # noqa: SLF001 - likewise
     return settings
 
 
@@ -203,12 +203,3 @@ def _completed(
         what = f"a store in PostgreSQL {NO_SUCH_VERSION}" if known else "there is no such store"
         problems.append(Problem(places.place(("store",)), f"`store`: {what}; write `embedded`"))
     return settings.model_copy(update={"sites": sites}), problems
-
-
-def _notices(settings: Settings) -> tuple[str, ...]:
-    """What is accepted, and does nothing yet."""
-    return tuple(
-        f"channels.{name}: the kind {channel.kind} {NO_SUCH_VERSION}; rules that use it are refused"
-        for name, channel in settings.channels.items()
-        if channel.kind not in _USABLE_CHANNELS
-    )

@@ -59,7 +59,6 @@ class Settings(BaseSettings):
     log: Log = Field(default=Log(), description="The daemon's own log.")
 
     _config_dir: Path = PrivateAttr(default=Path("config"))
-    _notices: tuple[str, ...] = PrivateAttr(default=())
 
     @classmethod
     def settings_customise_sources(
@@ -87,11 +86,6 @@ class Settings(BaseSettings):
     def rules_dir(self) -> Path:
         """The folder with the rule files, as it is shown to people."""
         return self._config_dir / self.rules
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What a person should know although it is no error."""
-        return self._notices
 
     @property
     def embedded(self) -> bool:

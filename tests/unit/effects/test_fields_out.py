@@ -12,7 +12,12 @@ from flyball.rules.reading import RuleSet, Surroundings, read_texts
 from flyball.settings.model import LABELS_OUT
 
 LABELS = ("subject.label", "session.label", "acquisition.label")
-PEOPLE = {"firstname": "Ada", "lastname": "Lovelace", "date_of_birth": "1815-12-10T00:00:00+00:00", "sex": "female"}
+PEOPLE: dict[str, Any] = {
+    "firstname": "Ada",
+    "lastname": "Lovelace",
+    "date_of_birth": "1815-12-10T00:00:00+00:00",
+    "sex": "female",
+}
 INFO = {"snr": 0.5, "PatientName": "Lovelace^Ada"}
 LET = """
     let:
@@ -35,7 +40,8 @@ rules:
 {more}
     do: [{{alert: {{title: "{title}", body: "b"}}}}]
 """
-    around = Surroundings(KINDS, {SITE: "flywheel"}, {}, None, None, None if fields is None else frozenset(fields))
+    allowed = None if fields is None else frozenset(fields)
+    around = Surroundings(KINDS, {SITE: "flywheel"}, {}, fields_out=allowed)
     found = read_texts({"r.yaml": text}, around)
     assert not found.rejected, [str(one) for one in found.rejected]
     return found

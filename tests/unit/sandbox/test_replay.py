@@ -30,8 +30,6 @@ ELSEWHERE = {
     2: "the group is there already",
     45: "an id in letters as a cursor",
     71: "a crash of the 2019 server on a file of an absent container",
-    73: "batches are not emulated",
-    74: "data views are not emulated",
     82: "recorded after the session had been deleted",
     83: "recorded after the sessions had been deleted",
     87: "recorded after the session had been deleted",

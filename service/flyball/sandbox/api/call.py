@@ -1,6 +1,6 @@
 """Requests and replies as values, and the table of addresses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,13 +38,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; `raw` bytes win over the JSON `body`; neither is an empty answer."""
+    """An answer; `chunks` win over `raw` bytes, and these over the JSON `body`."""
 
     status: int = 200
     body: Any = None
     raw: bytes | None = None
     content_type: str = "application/json; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict)
+    chunks: Iterable[bytes] | None = None
+    """A body too large to be held at once."""
+    length: int = 0
+    """How many bytes the chunks have."""
 
 
 EMPTY = Reply(raw=b"", content_type="text/html; charset=utf-8")
@@ -115,6 +119,15 @@ class Call:
         require(self.site, self.user, level, doc, self.request.method)
         return level, doc
 
+    def require_reason(self) -> None:
+        """A site with an audit trail wants to know why something is deleted.
+
+        Raises:
+            Refusal: 400 without one of its reasons.
+        """
+        if self.site.speech.audit_trail and self.query.get("delete_reason", [""])[-1] not in REASONS:
+            raise invalid(400, f"Need to have delete reason, one of: {', '.join(REASONS)}")
+
     def look(self, *, single: bool) -> Look:
         """How the answer is to look."""
         return Look(
@@ -125,6 +138,22 @@ class Call:
             exclude_files=self.feature("exclude-files"),
         )
 
+
+REASONS = (
+    "duplicate_data",
+    "data_is_not_part_of_study",
+    "data_incomplete_or_corrupt",
+    "data_structured_incorrectly",
+    "data_has_been_exported_or_moved",
+    "container_is_empty",
+    "analysis_or_processing_failed_or_cancelled",
+    "compliance_consent_withdrawn",
+    "compliance_phi",
+    "compliance_data_policy",
+    "test_data",
+    "packfile_cleanup",
+)
+"""Why something may be deleted on a site with an audit trail."""
 
 Handler = Callable[[Call], Reply]
 

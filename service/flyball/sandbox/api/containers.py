@@ -5,7 +5,7 @@ from typing import Any
 from flyball.sandbox import metadata, shapes
 from flyball.sandbox.access import require
 from flyball.sandbox.api.call import EMPTY, Addresses, Call, Reply
-from flyball.sandbox.errors import Refusal, schema
+from flyball.sandbox.errors import Refusal, listed, mapped, not_found, schema
 from flyball.sandbox.files import refuse_if_used
 from flyball.sandbox.metadata import check_fields
 from flyball.sandbox.state import SINGULARS
@@ -116,9 +116,9 @@ def _modify(call: Call) -> Reply:
 
 def _change_contents(call: Call, collection: Doc, contents: Doc) -> None:
     """Add or remove acquisitions; higher nodes are expanded now, unknown ids are skipped (live19)."""
-    adds = contents.get("operation") == "add"
+    adds = mapped("contents", contents).get("operation") == "add"
     own = collection["_id"]
-    for node in contents.get("nodes", []):
+    for node in listed("nodes", contents.get("nodes"), dict):
         level, place = str(node.get("level")), str(node.get("_id"))
         acquisitions = call.site.acquisitions
         if level == "acquisition":
@@ -132,6 +132,7 @@ def _change_contents(call: Call, collection: Doc, contents: Doc) -> None:
 
 def _delete(call: Call) -> Reply:
     level, doc = call.target()
+    call.require_reason()
     if level == "acquisition":
         refuse_if_used(call.site, f"acquisition {doc['_id']}", doc["files"])
     return Reply(body={"deleted": call.site.delete(level, doc["_id"])})
@@ -142,6 +143,7 @@ def _delete_many(call: Call) -> Reply:
     ids = call.json()
     if not isinstance(ids, list):
         raise schema("none", f"{ids!r} is not of type 'array'")
+    call.require_reason()
     for own in ids:
         doc = call.site.get(level, own)
         require(call.site, call.user, level, doc, "DELETE")
@@ -151,6 +153,7 @@ def _delete_many(call: Call) -> Reply:
 
 def _delete_analysis(call: Call) -> Reply:
     call.target()
+    call.require_reason()
     return Reply(body={"deleted": call.site.delete("analysis", call.args["aid"])})
 
 
@@ -208,8 +211,8 @@ def _bulk_tags(call: Call) -> Reply:
     if not call.site.speech.bulk_tags:
         raise Refusal(404, "The resource could not be found.")
     body = call.json_map()
-    tags = [metadata.check_tag(tag) for tag in body.get("tags", [])]
-    for own in body.get("containers", []):
+    tags = [metadata.check_tag(tag) for tag in listed("tags", body.get("tags"))]
+    for own in listed("containers", body.get("containers")):
         found = call.site.find(own)
         if found is None:
             raise Refusal(404, f"No container {own} found")
@@ -226,14 +229,22 @@ def _bulk_tags(call: Call) -> Reply:
 # Notes and info
 
 
-def _add_note(call: Call) -> Reply:
+def _noted(call: Call) -> tuple[str, Doc]:
+    """The container, unless it is a group: these have neither notes nor info."""
     level, doc = call.target()
+    if level == "group":
+        raise not_found()
+    return level, doc
+
+
+def _add_note(call: Call) -> Reply:
+    level, doc = _noted(call)
     note = metadata.add_note(call.site, level, doc, call.json_map().get("text"), call.user.id)
     return Reply(body=note) if call.site.speech.notes_returned else _MODIFIED
 
 
 def _get_note(call: Call) -> Reply:
-    _, doc = call.target()
+    _, doc = _noted(call)
     note = next((n for n in doc["notes"] if n["_id"] == call.args["nid"]), None)
     if note is None:
         raise Refusal(404, f"Element not found in list notes of container {doc['_id']}")
@@ -241,7 +252,7 @@ def _get_note(call: Call) -> Reply:
 
 
 def _change_note(call: Call) -> Reply:
-    level, doc = call.target()
+    level, doc = _noted(call)
     text = None if call.request.method == "DELETE" else str(call.json_map().get("text"))
     metadata.change_note(call.site, level, doc, call.args["nid"], text)
     return _MODIFIED
@@ -252,7 +263,7 @@ def _change_info(call: Call) -> Reply:
     patch = call.request.method == "PATCH"
     if patch and not call.site.speech.info_patch:
         raise Refusal(501, "The request method PATCH is not implemented for this server.")
-    level, doc = call.target()
+    level, doc = _noted(call)
     metadata.change_info(call.site, level, doc, call.json())
     return _MODIFIED if patch else EMPTY
 

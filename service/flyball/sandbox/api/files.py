@@ -1,51 +1,19 @@
-"""Files: upload, download, metadata, by container and name or by file id."""
+"""Files: download and metadata, by container and name or by file id."""
 
 import io
 import zipfile
 from typing import Any
 
-import orjson
-
 from flyball.sandbox import files, metadata, shapes
 from flyball.sandbox.access import require
-from flyball.sandbox.api.call import EMPTY, Addresses, Call, Reply
-from flyball.sandbox.errors import Refusal, invalid, not_found, schema
+from flyball.sandbox.api.call import Addresses, Call, Reply
+from flyball.sandbox.api.storage import ranged
+from flyball.sandbox.errors import Refusal, mapped, not_found, schema
+from flyball.sandbox.gear_rules import fire
+from flyball.sandbox.state import PLURALS
 from flyball.sandbox.tables import Doc
 
 _SPAWNED = Reply(body={"modified": 1, "jobs_spawned": 0})
-
-
-def _upload(call: Call) -> Reply:
-    """Multipart upload: part `file`, and `metadata` before it (live19: one file a request)."""
-    level, doc = call.target()
-    if "ticket" in call.query:
-        # Without signed URLs the ticket request of newer clients means nothing here (live19).
-        return EMPTY
-    if level == "analysis" and doc.get("job"):
-        raise invalid(400, "Cannot add files to an analysis that was made by a job")
-    parts = call.request.parts or []
-    given = [orjson.loads(p.content) for p in parts if p.name == "metadata"]
-    described: list[Doc] = given[0] if given and isinstance(given[0], list) else given
-    uploads = [p for p in parts if p.filename is not None]
-    if len(uploads) > 1 and not call.site.speech.file_fields:
-        raise invalid(400, "Targeted uploads can only send one file")
-    answer = []
-    for place, part in enumerate(uploads):
-        meta = dict(described[place]) if place < len(described) else {}
-        unknown = set(meta) - files.WRITABLE
-        if unknown:
-            raise schema("none", f"Additional properties are not allowed ({unknown.pop()!r} was unexpected)")
-        name = str(meta.pop("name", None) or part.filename).replace("\\", "/").rsplit("/", 1)[-1]
-        meta.pop("size", None)
-        origin = {"type": "user", "id": call.user.id}
-        if part.content_type and not call.site.speech.file_fields:
-            meta["mimetype"] = part.content_type
-        stored = files.put_file(
-            call.site, level, doc, name, content=part.content, origin=origin,
-            preserve=call.flag("preserve_metadata"), **meta,
-        )  # fmt: skip
-        answer.append(shapes.file(call.site, stored, info=True))
-    return Reply(body=answer)
 
 
 def _named(call: Call) -> tuple[str, Doc, Doc]:
@@ -66,19 +34,24 @@ def _download(call: Call) -> Reply:
 
 
 def _content(call: Call, file: Doc) -> Reply:
-    content = files.content_of(call.site, file)
+    """The bytes, a member or the listing of an archive; or where the storage has the bytes.
+
+    Clients that take redirects get one when the site has signed addresses (K19).
+    """
     member = call.query.get("member", [None])[-1]
     if call.flag("info") or member is not None:
-        return _from_zip(content, member)
+        return _from_zip(files.content_of(call.site, file), member)
+    if call.site.speech.signed_urls and call.feature("safe-redirect") and not call.flag("view"):
+        return Reply(status=302, raw=b"", headers={"Location": _signed(call, file)})
     headers = {"Content-Disposition": f'attachment; filename="{_quoted(file["name"])}"'}
-    if call.flag("view") and call.request.headers.get("range", "").startswith("bytes="):
-        first, _, last = call.request.headers["range"].removeprefix("bytes=").partition("-")
-        start, end = int(first or 0), int(last or len(content) - 1)
-        if start >= len(content):
-            raise Refusal(416, "Range not satisfiable")
-        headers["Content-Range"] = f"bytes {start}-{min(end, len(content) - 1)}/{len(content)}"
-        return Reply(status=206, raw=content[start : end + 1], content_type=file["mimetype"], headers=headers)
-    return Reply(raw=content, content_type=file["mimetype"], headers=headers)
+    wanted = call.request.headers.get("range") if call.flag("view") else None
+    return ranged(call.site, file, wanted, headers)
+
+
+def _signed(call: Call, file: Doc) -> str:
+    base = f"http://{call.request.headers.get('host', 'localhost')}"
+    kind = call.site.speech.signed_urls or "plain"
+    return call.site.storage.download_url(base, kind, file, call.site.now)
 
 
 def _quoted(name: str) -> str:
@@ -106,12 +79,15 @@ def _member(info: zipfile.ZipInfo) -> Doc:
 
 def _modify(call: Call) -> Reply:
     level, doc, file = _named(call)
-    files.modify_file(call.site, level, doc, file, call.json_map())
-    return _SPAWNED
+    body = call.json_map()
+    files.modify_file(call.site, level, doc, file, body)
+    started = fire(call.site, level, doc, file) if "type" in body else []
+    return Reply(body={"modified": 1, "jobs_spawned": len(started)})
 
 
 def _delete(call: Call) -> Reply:
     level, doc = call.target()
+    call.require_reason()
     files.delete_file(call.site, level, doc, call.args["name"])
     return Reply(body={"modified": 1})
 
@@ -150,9 +126,7 @@ def _by_id(call: Call) -> Doc:
 
 
 def _file(call: Call) -> Reply:
-    version = call.query.get("version", [None])[-1]
-    file = files.version_of(call.site, _by_id(call), int(version) if version else None)
-    return Reply(body=shapes.file(call.site, file, info=True))
+    return Reply(body=shapes.file(call.site, _version(call), info=True))
 
 
 def _versions(call: Call) -> Reply:
@@ -198,19 +172,33 @@ def _file_classification(call: Call) -> Reply:
 
 def _delete_by_id(call: Call) -> Reply:
     file = _by_id(call)
+    call.require_reason()
     level, doc = files.owner(call.site, file)
     files.delete_file(call.site, level, doc, file["name"])
     return Reply(body={"deleted": 1})
 
 
 def _download_by_id(call: Call) -> Reply:
+    return _content(call, _version(call))
+
+
+def _version(call: Call) -> Doc:
+    """The version of a file that the address asks for."""
     version = call.query.get("version", [None])[-1]
-    file = files.version_of(call.site, _by_id(call), int(version) if version else None)
-    return _content(call, file)
+    return files.version_of(call.site, _by_id(call), int(version) if version and version.isdigit() else None)
 
 
 def _zip_info(call: Call) -> Reply:
-    return _from_zip(files.content_of(call.site, _by_id(call)), None)
+    return _from_zip(files.content_of(call.site, _version(call)), None)
+
+
+def _zip_member(call: Call) -> Reply:
+    return _from_zip(files.content_of(call.site, _version(call)), call.args["member"])
+
+
+def _signed_url(call: Call) -> Reply:
+    """The address as a JSON text."""
+    return Reply(body=_signed(call, _version(call)))
 
 
 def _move(call: Call) -> Reply:
@@ -218,12 +206,15 @@ def _move(call: Call) -> Reply:
     file = _by_id(call)
     body = call.json_map()
     level, doc = files.owner(call.site, file)
-    target = body.get("container_reference") or {"type": level, "id": doc["_id"]}
-    new_level, new_doc = target["type"], call.site.get(target["type"], target["id"])
+    target = mapped("container_reference", body.get("container_reference")) or {"type": level, "id": doc["_id"]}
+    new_level = str(target.get("type"))
+    if new_level not in PLURALS or new_level == "group":
+        raise schema("container_reference", f"{new_level!r} cannot hold files")
+    new_doc = call.site.get(new_level, str(target.get("id")))
     require(call.site, call.user, new_level, new_doc, "POST")
     doc["files"] = [f for f in doc["files"] if f is not file]
     call.site.files.drop(file["file_id"])
-    file["name"] = body.get("name") or file["name"]
+    file["name"] = str(body.get("name") or file["name"])
     file["parents"] = {**new_doc.get("parents", {}), new_level: new_doc["_id"]}
     file["parent_ref"] = {"type": new_level, "id": new_doc["_id"]}
     new_doc["files"] = [*new_doc["files"], file]
@@ -232,9 +223,18 @@ def _move(call: Call) -> Reply:
     return _SPAWNED
 
 
+def _input_info(call: Call) -> Reply:
+    """The record of an analysis' input, as it was when the analysis was made."""
+    call.args["c"] = "analyses"
+    _, doc = call.target()
+    found = next((f for f in doc["inputs"] if f["name"] == call.args["name"]), None)
+    if found is None:
+        raise Refusal(404, f"Element not found in list inputs of container: {call.args['name']}")
+    return Reply(body=shapes.file(call.site, found, info=True))
+
+
 def routes(addresses: Addresses) -> None:
     """Register the addresses of files."""
-    addresses.add("POST", "/{c}/{id}/files", _upload)
     addresses.add("GET", "/{c}/{id}/files/{name}", _download)
     addresses.add("PUT", "/{c}/{id}/files/{name}", _modify)
     addresses.add("DELETE", "/{c}/{id}/files/{name}", _delete)
@@ -242,11 +242,14 @@ def routes(addresses: Addresses) -> None:
     for method in ("POST", "PATCH"):
         addresses.add(method, "/{c}/{id}/files/{name}/info", _change_info)
         addresses.add(method, "/{c}/{id}/files/{name}/classification", _classify)
+    addresses.add("GET", "/analyses/{id}/input_files/{name}/info", _input_info)
     addresses.add("GET", "/files/{fid}", _file)
     addresses.add("DELETE", "/files/{fid}", _delete_by_id)
     addresses.add("GET", "/files/{fid}/versions", _versions)
     addresses.add("GET", "/files/{fid}/download", _download_by_id)
     addresses.add("GET", "/files/{fid}/zip_info", _zip_info)
+    addresses.add("GET", "/files/{fid}/zip_member/{member}", _zip_member)
+    addresses.add("GET", "/files/{fid}/signed_url", _signed_url)
     addresses.add("POST", "/files/{fid}/move", _move)
     for method in ("GET", "PATCH", "PUT", "DELETE"):
         addresses.add(method, "/files/{fid}/tags", _tags)

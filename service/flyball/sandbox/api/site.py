@@ -20,16 +20,16 @@ _ID = re.compile(r"<id:(.+)>\Z")
 def _config(call: Call) -> Reply:
     speech = call.site.speech
     features = {
-        "signed_url": False,
-        "multipart_signed_url": False,
+        "signed_url": bool(speech.signed_urls),
+        "multipart_signed_url": speech.signed_urls in {"s3", "gcs"},
         "tags_in_lists": speech.tags_in_lists,
-        "audit_trail": False,
+        "audit_trail": speech.audit_trail,
         "job_prioritization": True,
     }
     body = {
         "site": {"name": "Flyball sandbox", "api_url": "", "central_url": "", "registered": False},
         "features": features if speech.file_fields else {},
-        "signed_url": False,
+        "signed_url": bool(speech.signed_urls),
         "auth": {},
         "created": call.site.now,
         "modified": call.site.now,
@@ -101,7 +101,7 @@ def _changes(call: Call) -> Reply:
 
 def _lookup(call: Call) -> Reply:
     path = call.json_map().get("path")
-    if not isinstance(path, list) or not path:
+    if not isinstance(path, list) or not path or not all(isinstance(part, str) for part in path):
         raise Refusal(400, "path must be a list of labels")
     if path[0] == "gears":
         return Reply(body={**shapes.gear(_gear(call.site, path)), "container_type": "gear"})
@@ -122,7 +122,7 @@ def _look(call: Call) -> Look:
 
 def _resolve(call: Call) -> Reply:
     path = call.json_map().get("path")
-    if not isinstance(path, list):
+    if not isinstance(path, list) or not all(isinstance(part, str) for part in path):
         raise Refusal(400, "path must be a list of labels")
     look = call.look(single=False)
     if path and path[0] == "gears":

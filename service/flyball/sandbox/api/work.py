@@ -4,7 +4,7 @@ from flyball.sandbox import jobs, launch, shapes
 from flyball.sandbox.access import level_of_access, require
 from flyball.sandbox.api.call import EMPTY, Addresses, Call, Reply
 from flyball.sandbox.api.listing import reply_rows
-from flyball.sandbox.errors import Refusal, invalid, not_found
+from flyball.sandbox.errors import Refusal, invalid, listed, not_found
 from flyball.sandbox.ids import is_oid
 from flyball.sandbox.state import SINGULARS
 from flyball.sandbox.tables import Doc, Table
@@ -214,7 +214,7 @@ def _priority(call: Call) -> Reply:
     body = call.json_map()
     if body.get("priority") not in jobs.PRIORITIES:
         raise invalid(400, f"unknown priority {body.get('priority')!r}")
-    for own in body.get("job_ids", []):
+    for own in listed("job_ids", body.get("job_ids")):
         doc = call.site.jobs.rows.get(own)
         if doc is not None and doc["state"] == "pending":
             doc["priority"] = body["priority"]
