@@ -118,6 +118,14 @@ def test_reading_a_rule_says_what_will_be_missing() -> None:
     assert rules("{{ subject.firstname }}", None).warnings == ()
 
 
+def test_a_change_of_what_may_leave_makes_a_new_version() -> None:
+    """So that open alerts get their texts anew; rules that read nothing else stay as they are."""
+    versions = {fields: rules("{{ subject.firstname }}", fields).rules[0].version for fields in (LABELS, ("subject",))}
+    assert len(set(versions.values())) == 2
+    same = {fields: rules("{{ subject.label }}", fields).rules[0].version for fields in (LABELS, ("subject",), None)}
+    assert len(set(same.values())) == 1
+
+
 def test_nothing_about_a_person_by_default() -> None:
     """Neither whole documents, nor info, nor what people are called."""
     assert not [one for one in LABELS_OUT if "." not in one]

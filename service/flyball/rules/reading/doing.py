@@ -150,6 +150,7 @@ class Doing:
         )
 
     def _remark(self, message: str, path: Path) -> None:
+        self.meaning.append({"remark": message})  # so that what depends on the settings is decided anew with them
         self._texts.warnings.append(Problem(self._written.place(path), message))
 
     def _local(self, name: str, path: PathInFile) -> LocalFile:
