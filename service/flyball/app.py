@@ -9,16 +9,15 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 from watchfiles import awatch
 
 from flyball import __version__
-from flyball.adapters.folder import DataFolder
 from flyball.adapters.posting import Posting
-from flyball.adapters.store.copying import copy_ledger
-from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
+from flyball.adapters.store.sqlite import LEDGER_NAME
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
@@ -26,9 +25,12 @@ from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
 from flyball.heartbeat import Heartbeat, trouble_of
 from flyball.hooks import Hooks
+from flyball.keeping import Keeper
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
+from flyball.ledger.retention import Ages
+from flyball.lenders import lend
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
@@ -36,27 +38,32 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
-from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
+from flyball.scouting import Scouts
+from flyball.scouts import ScoutParts
 from flyball.seeking import seek
-from flyball.settings import FlywheelSite, Settings
+from flyball.settings import EMBEDDED, NeuroscoutSite, Settings
+from flyball.single import SingleRun
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
 from flyball.talking import book_of, routes_of
 from flyball.triggers.needs import needs_of
+from flyball.triggers.scouting import ScoutWatch
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
+from flyball.triggers.weather import Weather
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
-from flyball.workers.hands import NO_SITE
 from flyball.workers.reporting import ReportPress
+
+if TYPE_CHECKING:
+    from flyball.replicas import Replicas
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
-NO_WAIT = (2.0, 60.0)  # seconds after an unclear end, of what is on no site: as the sites' own default
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -95,6 +102,7 @@ class Daemon:
         self.watches: dict[str, Watch] = {}
         self.heartbeat: Heartbeat | None = None
         self.opened = False
+        self.replicas: Replicas | None = None
         self.observers: list[Callable[[Effect, Report, float], None]] = []
         self._only_look = only_look
         self._environment = environment
@@ -115,23 +123,28 @@ class Daemon:
         await self._stack.aclose()
 
     async def _open(self) -> None:
-        self.store = await SqliteStore.open(await self._ledger())
+        self.store = await self._open_ledger()
         self._stack.push_async_callback(self.store.close)
+        if self.replicas is not None:
+            self._stack.push_async_callback(self.replicas.close)
         self.channels = book_of(self.settings)
         self._stack.push_async_callback(self.channels.close)
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
+        self.scouts = Scouts(self.store, self.clock, self._saw_request)
         for name, settings in self.settings.sites.items():
-            if not isinstance(settings, FlywheelSite):
+            if isinstance(settings, NeuroscoutSite):
+                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
+                self._stack.push_async_callback(scout.client.close)
                 continue
-            parts = connect(name, settings, self._saw_request)
+            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
             self._stack.push_async_callback(parts.client.close)
             self.sites[name] = parts
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
-        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())])
+        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
         fonts = None if self._only_look else self.settings.data_dir / "plots"
         self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
@@ -146,8 +159,12 @@ class Daemon:
             mask=self.secrets.mask,
         )
         self.book.equip(self.crew)
-        self.crew.routes = routes_of(self.settings)
+        self.scouts.use(self.rules.rules)
         self.doubts = Doubts(self.watches)
+        keep = self.settings.keep
+        ages = Ages(keep.events, keep.decisions, keep.attempts, keep.intents)
+        self.keeper = Keeper(self.store, self.clock, ages, keep.max_mb)
+        self.crew.routes = routes_of(self.settings)
         if self.settings.heartbeat is not None:
             beat = self.settings.heartbeat
             url, every = beat.url.get_secret_value(), beat.every.total_seconds()
@@ -164,33 +181,53 @@ class Daemon:
         if self._only_look:
             self.opened = True
             return
-        await self.crew.recover()
+        if self.replicas is None:
+            await self.crew.recover()
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
-        await self.dispatcher.look_everywhere(taken.changed | startup)
+        await self.dispatcher.look_at_edits(taken.changed - startup)
+        await self.dispatcher.look_everywhere(startup)
+        if self.replicas is not None:
+            self.hooks.accepted = partial(self.tell, "hooks")
+            bells = (self._decide, self._act)
+            await self.replicas.enter(self.dispatcher, self.crew, self.all_watches, bells, self.hooks.ring, self.reload)
         self.opened = True
+
+    def _all_parts(self) -> list[SiteParts | ScoutParts]:
+        return [*self.sites.values(), *self.scouts.parts.values()]
+
+    @property
+    def all_sites(self) -> dict[str, SiteParts | ScoutParts]:
+        """Every site that is watched, of either kind."""
+        return {**self.sites, **self.scouts.watched}
+
+    @property
+    def all_watches(self) -> dict[str, Watch | ScoutWatch]:
+        """The watches over them."""
+        return {**self.watches, **self.scouts.watches}
 
     def _all_hands(self) -> dict[str, Hands]:
         """What effects may use on each site, and those of rules that need no site."""
-        folder, poster = DataFolder(self.settings.data_dir, self.settings.config_dir), Posting()
+        poster = Posting()
         self._stack.push_async_callback(poster.close)
         common = (self.channels, self._secret)
-        without = Hands(NO_SITE, *common, self.clock.now(), NO_WAIT, folder=folder, poster=poster)
-        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
-        hands = dict.fromkeys((NOWHERE, *others), without)
-        return hands | {
-            name: parts.hands(*common, self.clock, folder, poster, self.press) for name, parts in self.sites.items()
-        }
+        return lend(self.settings, self.sites, self.scouts, poster, self.press, common, self.clock)
 
-    async def _ledger(self) -> Path:
-        """The ledger's file, or that of a copy."""
-        ledger = self.settings.data_dir / LEDGER_NAME
-        if not self._only_look:
-            return ledger
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
-        copy = folder / "data" / LEDGER_NAME
-        copy.parent.mkdir(mode=0o700)
-        await asyncio.to_thread(copy_ledger, ledger, copy)
-        return copy
+    async def _open_ledger(self) -> Ledger:
+        """The ledger, or a copy of it in a file."""
+        ledger, data = self.settings.ledger, self.settings.data_dir
+        if self._only_look:
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
+            copy = folder / "data" / LEDGER_NAME
+            copy.parent.mkdir(mode=0o700)
+            await copy_ledger(ledger, data, copy)
+            return await open_ledger(EMBEDDED, copy.parent)
+        if self.settings.embedded:
+            return await open_ledger(ledger, data)
+        shared_store()
+        from flyball.replicas import Replicas  # noqa: PLC0415 - its libraries are not installed everywhere
+
+        self.replicas = Replicas(ledger, self.clock)
+        return await self.replicas.open()
 
     @property
     def rules(self) -> RuleSet:
@@ -211,14 +248,23 @@ class Daemon:
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""
         taken = await self.book.reload(self.watches, self.crew)
+        self.scouts.use(self.rules.rules)
         self.ring()
         return taken
 
     # --- what the rooms call back
 
     def _ready(self, site: str, levels: set[Level]) -> bool:
-        watch = self.watches.get(site)
-        return watch is not None and watch.ready_for(levels - {Level.MATRIX})
+        levels = levels - {Level.MATRIX}
+        if self.replicas is not None:
+            return self.replicas.leading.ready(site, levels)
+        return site in self.all_watches and self.all_watches[site].ready_for(levels)
+
+    def weather(self, site: str) -> Weather:
+        """How watching a site goes, whichever replica does it."""
+        if self.replicas is None or self.replicas.leading.leads.is_set():
+            return self.all_watches[site].weather
+        return self.replicas.leading.weather(site)
 
     async def _met(self, site: str) -> None:
         """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
@@ -246,6 +292,11 @@ class Daemon:
         self.doubts.saw(effect, report)
         for observer in self.observers:
             observer(effect, report, seconds)
+
+    async def tell(self, what: str) -> None:
+        """Tell the other replicas, where there are any."""
+        if self.replicas is not None:
+            await self.replicas.tell(what)
 
     def ring(self) -> None:
         """There is something to decide or to do."""
@@ -327,20 +378,23 @@ class Daemon:
     def services(self) -> dict[str, Callable[[], Any]]:
         """Everything that runs side by side, by name."""
         found: dict[str, Callable[[], Any]] = {
-            "decide": self.decide,
             "act": self.act,
             "alerts": self.repeat_alerts,
-            "schedules": self.keep_times,
-            "hooks": self.hooks.run,
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
+            "keeper": self.keeper.run,
         }
         if self.heartbeat is not None:
             found["heartbeat"] = self.heartbeat.run
+        alone: dict[str, Callable[[], Any]] = {"schedules": self.keep_times, "hooks": self.hooks.run}
         for name, watch in self.watches.items():
-            found[f"watch {name}"] = watch.run
-            found[f"sweep {name}"] = watch.run_sweeps
-        return found
+            alone[f"watch {name}"] = watch.run
+            alone[f"sweep {name}"] = watch.run_sweeps
+        alone |= self.scouts.services()
+        if self.replicas is None:
+            return {**found, **alone, "decide": self.decide}
+        led = {name: partial(self.replicas.while_leading, work) for name, work in alone.items()}
+        return {**found, **led, **self.replicas.services()}
 
     async def run(self) -> None:
         """Run until a signal or `supervisor.stop()`."""
@@ -349,33 +403,41 @@ class Daemon:
     # --- once
 
     async def look(self) -> bool:
-        """Read what is new on every site; whether every one could be read."""
-        fine = True
-        for watch in self.watches.values():
-            fine = await watch.once() and fine
+        """Read what is new on every site, side by side; whether every one could be read."""
+        async with asyncio.TaskGroup() as tasks:
+            looks = [tasks.create_task(watch.once(), name=f"look {name}") for name, watch in self.all_watches.items()]
         await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
-        return fine
+        return all(look.result() for look in looks)
 
     async def run_until_idle(self) -> bool:
         """Do all that is due now, and what follows from it; whether every site could be read."""
-        fine = await self.look()
-        for watch in self.watches.values():
-            await watch.sweep_if_due()
-        await self.serve_schedules()
-        await self.hooks.step()
-        async with asyncio.TaskGroup() as tasks:
-            while not self.supervisor.stopping.is_set():
-                if await self.dispatcher.step() or await self.crew.step(tasks):
-                    continue
-                if self.crew.under_way or await self._due_soon() or await self.doubts.step():
-                    await self._act.wait(0.1)
-                    continue
-                break
+        run = SingleRun(self.supervisor, self._begin_once, self.serve_schedules, self._work, self._busy, self._act.wait)
+        if self.replicas is None:
+            fine = await run.go(self.all_watches, asks=True)
+        else:
+            async with self.replicas.present() as leads:
+                fine = await run.go(self.all_watches, asks=leads)
+        if not self.supervisor.stopping.is_set():
+            await self.keeper.step()
         return fine
 
+    async def _begin_once(self) -> None:
+        await self.serve_schedules()
+        await self.hooks.step()
+
+    async def _work(self, tasks: asyncio.TaskGroup) -> bool:
+        return bool(await self.dispatcher.step() or await self.crew.step(tasks))
+
+    async def _busy(self) -> bool:
+        busy = self.crew.under_way or await self._due_soon() or await self.doubts.step()
+        return bool(busy) or await self.scouts.awaited() or (self._has_scouted() and await self.scouts.news())
+
+    def _has_scouted(self) -> bool:
+        return any(kind.startswith("neuroscout.") for kind, _ in self.crew.tally.ended)
+
     async def jobs_running(self) -> bool:
-        """Whether a job that was launched here has not ended on its site."""
-        return await self.store.read(unended_jobs) > 0
+        """Whether a job that was launched here has not ended on its site, or an analysis has not been compiled."""
+        return await self.store.read(unended_jobs) > 0 or await self.scouts.awaited()
 
     async def _due_soon(self) -> bool:
         """Whether something is due, or a retry or a look at an unclear outcome is due so soon that it is waited for.

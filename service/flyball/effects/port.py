@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from flyball.effects.lending import Collections, Contents, Folder, Local, Making, Poster, Views
+from flyball.effects.scout.port import Folders, Scout, SmallFiles
 from flyball.model.effect import Effect, Report
 from flyball.reports.making import Order
 from flyball.rules.catalog import EffectKind
@@ -126,10 +127,14 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        late: least seconds between the first look that found nothing and the second.
         reports: makes reports; None where there is no ledger to make them of.
         collections, contents, views, making: further topics of the site (see `effects.lending`).
         folder: where files are written to, and the config folder to read from.
         poster: posts to addresses of the lab's.
+        scouts: the Neuroscout servers by name: rules on either kind of site may use them.
+        lab: small files of the lab, whole.
+        small: small files on the effect's Flywheel site, whole; None: it is none.
     """
 
     site: Site
@@ -137,6 +142,7 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
+    late: float = 0.0
     collections: Collections | None = None
     contents: Contents | None = None
     folder: Folder | None = None
@@ -144,6 +150,9 @@ class Hands:
     making: Making | None = None
     poster: Poster | None = None
     reports: Reports | None = None
+    scouts: Mapping[str, Scout] = field(default_factory=dict)
+    lab: Folders | None = None
+    small: SmallFiles | None = None
 
 
 class Kind(EffectKind, Protocol):

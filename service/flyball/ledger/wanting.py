@@ -11,6 +11,7 @@ from flyball.ledger.alerting import OPEN, REPEAT, alert_key, message_params, ope
 from flyball.ledger.book import load_claims, load_subjects
 from flyball.ledger.gathering import is_needed
 from flyball.ledger.limiting import LAUNCH
+from flyball.ledger.scouting import known_to_attempt, takes_back
 from flyball.ledger.tables import claims, effects
 from flyball.model.effect import Effect
 from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, Book, Claim, channels_of, subject_of
@@ -44,6 +45,8 @@ class Present:
             return mark == "ours" and not self.book.is_wanted(*key)
         if effect.kind == ALERT:
             return self._wants_message(effect)
+        if takes_back(effect):
+            return True  # a person asked for it
         if effect.kind == COLLECTION:
             return is_needed(self._connection, effect)
         return any(
@@ -66,6 +69,7 @@ class Present:
             params = {**message_params(effect, self._claim(effect), since), "wanted": wanted}
         elif effect.kind == LAUNCH:
             params["earlier_keys"] = self._earlier_keys(effect)
+        params |= known_to_attempt(self._connection, effect)
         return params
 
     def _wants_message(self, effect: Effect) -> bool:

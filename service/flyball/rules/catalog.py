@@ -61,6 +61,8 @@ class Compiler:
     own: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)  # the rule's names → what they read
     warn: Callable[[str, PathInFile], None] = lambda _message, _path: None  # a remark on what can hardly be meant
     profile: Callable[[str, PathInFile], Profile] | None = None  # a profile of the folder by its name; raises `Fault`
+    sites: Mapping[str, str] | None = None  # site name → flywheel or neuroscout; None: not known here
+    site: str | None = None  # the rule's own site
     local: Callable[[str, PathInFile], LocalFile] = unknown_file  # a file of the config folder
 
 

@@ -63,7 +63,12 @@ class Doing:
                 self._check(index, entry)
 
     def compile(
-        self, each: Level, names: frozenset[str], notify: str | None, own: Mapping[str, Paths] | None = None
+        self,
+        each: Level,
+        names: frozenset[str],
+        notify: str | None,
+        site: str | None = None,
+        own: Mapping[str, Paths] | None = None,
     ) -> tuple[EffectSpec, ...]:
         """The compiled entries; what is wrong is among the problems of the texts.
 
@@ -78,7 +83,7 @@ class Doing:
                 when = self._texts.expression(when_text, names, (*path, WHEN))
             try:
                 # Counted among its kind: entries of other kinds may come and go without it becoming another one.
-                compiler = self._compiler(each, names, notify, path, own or {})
+                compiler = self._compiler(each, names, notify, path, site, own or {})
                 spec = kind.compile(params, when, before[kind.name], compiler)
             except Fault as fault:
                 place = self._written.place((*path, *fault.path), offset=fault.offset)
@@ -131,7 +136,13 @@ class Doing:
         self.meaning.append({name: {**meaning, **({WHEN: when} if when is not None else {})}})
 
     def _compiler(
-        self, each: Level, names: frozenset[str], notify: str | None, path: Path, own: Mapping[str, Paths]
+        self,
+        each: Level,
+        names: frozenset[str],
+        notify: str | None,
+        path: Path,
+        site: str | None,
+        own: Mapping[str, Paths],
     ) -> Compiler:
         return Compiler(
             each=each,
@@ -146,6 +157,8 @@ class Doing:
             own=own,
             warn=lambda message, below: self._remark(message, (*path, *below)),
             profile=self._texts.profile,
+            sites=self._around.site_kinds,
+            site=site,
             local=self._local,
         )
 
