@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.adapters.store.opening import open_ledger
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import USAGE, Lab, fail, load_lab, options, out, say_json, say_table
 from flyball.clock import SystemClock
@@ -91,7 +91,7 @@ def _asked(lab: Lab, work: Callable[..., Any]) -> Any:
 
 
 async def _write(lab: Lab, work: Callable[..., Any]) -> Any:
-    store = await SqliteStore.open(lab.settings.data_dir / LEDGER_NAME, guest=True)
+    store = await open_ledger(lab.settings.ledger, lab.settings.data_dir, guest=True)
     try:
         return await store.write(partial(work, now=SystemClock().now()))
     finally:
