@@ -27,7 +27,7 @@ from flyball.heartbeat import Heartbeat, trouble_of
 from flyball.hooks import Hooks
 from flyball.keeping import Keeper
 from flyball.ledger.acting import waited_for
-from flyball.ledger.alerting import repeat_due
+from flyball.ledger.alerting import is_repeat_due, repeat_due
 from flyball.ledger.limiting import unended_jobs
 from flyball.ledger.retention import Ages
 from flyball.lenders import lend
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
-REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
+REPEATS_EVERY = 2.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
@@ -357,7 +357,8 @@ class Daemon:
         """Say open alerts again when their time has come, until cancelled."""
         while not self.supervisor.stopping.is_set():
             now = self.clock.now()
-            if await self.store.write(partial(repeat_due, now=now)):
+            due = await self.store.read(partial(is_repeat_due, now=now))
+            if due and await self.store.write(partial(repeat_due, now=now)):
                 self._act.ring()
             await asyncio.sleep(REPEATS_EVERY)
 

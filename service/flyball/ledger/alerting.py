@@ -188,6 +188,12 @@ def _next(params: Mapping[str, Any], now: datetime) -> int | None:
     return micros(now + timedelta(seconds=repeat)) if repeat else None
 
 
+def is_repeat_due(connection: Connection, now: datetime) -> bool:
+    """Whether there is anything for `repeat_due` to do: a look that writes nothing."""
+    query = select(alerts.c.id).where(alerts.c.status == OPEN, alerts.c.next_repeat <= micros(now)).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def repeat_due(connection: Connection, now: datetime) -> int:
     """Queue the repetition of open alerts whose time has come; the number queued.
 
