@@ -357,8 +357,8 @@ class Daemon:
         """Say open alerts again when their time has come, until cancelled."""
         while not self.supervisor.stopping.is_set():
             now = self.clock.now()
-            due = await self.store.read(partial(is_repeat_due, now=now))
-            if due and await self.store.write(partial(repeat_due, now=now)):
+            due: bool = await self.store.read(partial(is_repeat_due, now=now))
+            if due and (await self.store.write(partial(repeat_due, now=now))) > 0:
                 self._act.ring()
             await asyncio.sleep(REPEATS_EVERY)
 
