@@ -44,6 +44,7 @@ class FakeDaemon:
         self.known_rules: dict[str, Json] = {}
         self.known_effects: list[Json] = []
         self.known_alerts: list[Json] = []
+        self.known_silences: list[Json] = []
         self.broken: BaseException | None = None  # raised by everything but readiness
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.measured = 0
@@ -119,6 +120,10 @@ class FakeDaemon:
     async def events(self, **filters: Any) -> Json:
         self._note("events", filters)
         return {"results": [], "next": None}
+
+    async def silences(self) -> list[Json]:
+        self._note("silences", {})
+        return self.known_silences
 
     async def alerts(self, **filters: Any) -> Json:
         self._note("alerts", filters)
