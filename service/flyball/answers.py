@@ -93,6 +93,7 @@ class Answers:
             "rules": self._rule_status(counts.rules),
             "effects": counts.effects,
             "settling": counts.settling,
+            "due": {"looks": pending.looks_due, "effects": pending.effects_due},
             "held": counts.held,
             "alerts": counts.alerts,
             "replicas": 1,
@@ -187,6 +188,14 @@ class Answers:
     async def alerts(self, **filters: Any) -> Json:
         """A page of alerts."""
         return await self._history.alerts(**filters)
+
+    async def failures(self) -> Json:
+        """What failed, in groups."""
+        return await self._history.failures()
+
+    async def weather(self) -> Json:
+        """The last half hour of each site."""
+        return self._daemon.barometer.shown()
 
     async def why(self, rule: str, target: str) -> Json:
         """The decision now and the last recorded one."""

@@ -45,6 +45,7 @@ from flyball.triggers.needs import needs_of
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
 from flyball.wake import Bell
+from flyball.web.barometer import EVERY, Barometer, Totals
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
 from flyball.workers.hands import NO_SITE
@@ -88,6 +89,7 @@ class Daemon:
         self.started = self.clock.now()
         self.metrics = Metrics(version=__version__)
         self.supervisor = Supervisor()
+        self.barometer = Barometer()
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}
         self.opened = False
@@ -293,6 +295,15 @@ class Daemon:
                 self._act.ring()
             await asyncio.sleep(REPEATS_EVERY)
 
+    async def note_weather(self) -> None:
+        """Take a sample of each site's weather for the status page's charts, until cancelled."""
+        while not self.supervisor.stopping.is_set():
+            for name, parts in self.sites.items():
+                count, last = parts.requests, self.watches[name].weather.last_poll
+                lag = None if last is None else max(0.0, (self.clock.now() - last).total_seconds())
+                self.barometer.note(name, Totals(count.total, count.throttled, count.failed), lag)
+            await asyncio.sleep(EVERY)
+
     async def drain(self) -> None:
         """Wait until the attempts under way have ended."""
         self._act.ring()
@@ -308,6 +319,7 @@ class Daemon:
             "hooks": self.hooks.run,
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
+            "weather": self.note_weather,
         }
         for name, watch in self.watches.items():
             found[f"watch {name}"] = watch.run

@@ -119,6 +119,16 @@ class Daemon(Protocol):
         """A page of alerts, newest first."""
         ...
 
+    async def failures(self) -> Json:
+        """What failed and why: `{"groups": [{"kind", "what", "error", "count", "first", "last", "newest", "rules"}],
+        "more"}`, the largest group first.
+        """
+        ...
+
+    async def weather(self) -> Json:
+        """Site → its last half hour: `{"every_s", "requests", "throttled", "failed", "lag_s"}`, lists oldest first."""
+        ...
+
     async def why(self, rule: str, target: str) -> Json:
         """The decision now and the last recorded one. Raises NotFound for an unknown rule or target."""
         ...

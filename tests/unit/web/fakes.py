@@ -44,6 +44,8 @@ class FakeDaemon:
         self.known_rules: dict[str, Json] = {}
         self.known_effects: list[Json] = []
         self.known_alerts: list[Json] = []
+        self.known_failures: list[Json] = []
+        self.known_weather: Json = {}
         self.broken: BaseException | None = None  # raised by everything but readiness
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.measured = 0
@@ -119,6 +121,14 @@ class FakeDaemon:
     async def alerts(self, **filters: Any) -> Json:
         self._note("alerts", filters)
         return {"results": self.known_alerts, "next": None}
+
+    async def failures(self) -> Json:
+        self._note("failures", {})
+        return {"groups": self.known_failures, "more": 0}
+
+    async def weather(self) -> Json:
+        self._note("weather", {})
+        return self.known_weather
 
     async def why(self, rule: str, target: str) -> Json:
         self._note("why", {"rule": rule, "target": target})
