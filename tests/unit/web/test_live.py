@@ -18,7 +18,7 @@ from unit.web.conftest import TOKEN, Make, Site
 from unit.web.fakes import Clock, FakeDaemon, effect, rule
 
 DEADLINE = 20.0
-PARTS = {"at", "readiness", "status", "rules", "now", "held", "failed", "recent", "alerts", "trouble"}
+PARTS = {"at", "readiness", "status", "rules", "now", "held", "recent", "alerts", "trouble", "acting"} | {"failures", "weather"}
 
 
 def view(**parts: Any) -> View:
