@@ -79,9 +79,7 @@ class Server:
         self._clock = clock
         self._gate = Gate(token, act_without_token)
         self._answers = Answers(secrets or Secrets())
-        self._streams = Streams(
-            Live(daemon, self._clock, live_every, acting=self._gate.acting), self._answers
-        )
+        self._streams = Streams(Live(daemon, self._clock, live_every, acting=self._gate.acting), self._answers)
         self._pages = {"status": status_page(), "sign-in": sign_in_page(), "wrong": sign_in_page(wrong=True)}
         self._runner: web.AppRunner | None = None
 

@@ -123,7 +123,7 @@ class Browser:
 
     def __init__(self, profile: Path) -> None:
         assert PROGRAM is not None
-        self._process = subprocess.Popen(  # noqa: S603 - Debian's browser, with our own arguments
+        self._process = subprocess.Popen(
             [PROGRAM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -136,7 +136,12 @@ class FakeDaemon:
     async def why(self, rule: str, target: str) -> Json:
         self._note("why", {"rule": rule, "target": target})
         await self.rule(rule)
-        return {"rule": rule, "target": {"level": "session", "id": target, "path": ""}, "decision": "yes", **self.known_why}
+        return {
+            "rule": rule,
+            "target": {"level": "session", "id": target, "path": ""},
+            "decision": "yes",
+            **self.known_why,
+        }
 
     async def act(self, verb: str, params: Mapping[str, str]) -> Json:
         self._note(verb, params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -57,8 +58,11 @@ async def test_approving_takes_the_token_once(tab: Tab, make: Make) -> None:
     await tab.type(TOKEN)
     await tab.press("Enter", 13, text="\r")
     await tab.until("document.querySelector('#told').innerText.startsWith('Approved')")
+    site.clock.advance(timedelta(seconds=5))
     await tab.until("document.querySelectorAll('#held tbody tr').length === 1")
     await tab.run(APPROVE)
+    await tab.until("document.querySelector('#told').innerText.includes('ex8')")
+    site.clock.advance(timedelta(seconds=5))
     await tab.until("document.querySelector('#held').parentElement.hidden")
     assert [what for what in daemon.asked if what[0] == "approve"] == [
         ("approve", {"effect": "6"}),
@@ -132,7 +136,8 @@ async def test_the_page_can_be_used_without_a_mouse(tab: Tab, make: Make) -> Non
 
 async def violations(tab: Tab) -> list[Any]:
     """What axe-core finds wrong: rule, and the elements."""
-    await tab.run(f"{AXE}; true")
+    if not await tab.run("'axe' in window"):
+        await tab.run(f"{AXE}; true")
     said = await tab.run("axe.run(document, {resultTypes: ['violations']})")
     return [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in said["violations"]]
 
@@ -147,13 +152,14 @@ async def test_axe_finds_nothing(tab: Tab, make: Make, look: str) -> None:
     assert await violations(tab) == []
     await sign_in(tab, site)
     assert await violations(tab) == []
-    for view in (
+    views = [
+        "#/target/5f0000000000000000000001",
         "#/effects",
         "#/effect/8",
         "#/rule/bold-qc",
-        "#/target/5f0000000000000000000001",
         "#/why?rule=bold-qc&target=x",
-    ):
+    ]
+    for view in views if look == "light" else views[:2]:
         await open_view(tab, view, HOSTILE)
         assert await violations(tab) == [], view
     await tab.run("location.hash = '#/'")
