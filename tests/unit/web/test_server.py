@@ -14,6 +14,7 @@ from flyball.logs import Secrets
 from flyball.model.errors import ConfigError, FlyballError, Permanent, Stopping
 from flyball.web.metrics import Metrics
 from flyball.web.server import MOST_BYTES, Server
+from flyball.web.sessions import COOKIE
 from unit.web.conftest import TOKEN, Make, Site
 from unit.web.fakes import Clock, FakeDaemon, effect, rule
 from unit.web.fakes import site as a_site
@@ -203,6 +204,23 @@ async def test_a_wrong_token_gets_no_cookie(locked: Site, data: dict[str, str]) 
     assert answer.status == 401
     assert "Set-Cookie" not in answer.headers
     assert b"This is not the token" in answer.body
+
+
+async def test_signing_out_takes_the_cookie_back(locked: Site) -> None:
+    """Nothing but the browser's own cookie ends; without a token there is no session to end."""
+    locked.bearer.clear()
+    answer = await locked.post("/session/end")
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    cookie = answer.headers["Set-Cookie"]
+    assert f'{COOKIE}="";' in cookie
+    assert "Max-Age=0" in cookie
+    assert "SameSite=Strict" in cookie
+
+
+async def test_there_is_no_session_to_end_without_a_token(make: Make) -> None:
+    """404, as for signing in."""
+    free = await make(act_without_token=True)
+    assert (await free.post("/session/end")).status == 404
 
 
 async def test_there_is_no_signing_in_without_a_token(site: Site) -> None:
