@@ -152,5 +152,8 @@ class Hooks(Protocol):
         ...
 
     async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Json]:
-        """Check and store one delivery; the status and the body to answer. Header names are in lower case."""
+        """Check and store one delivery; the status and the body to answer. Header names are in lower case.
+
+        `retry_after` in the body is taken out of it and becomes the header, in seconds.
+        """
         ...

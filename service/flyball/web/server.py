@@ -226,7 +226,8 @@ class Server:
             return self._answers.error(404, "not_found", "there is no hook of this name")
         headers = {key.lower(): value for key, value in request.headers.items()}
         status, said = await self._hooks.receive(name, headers, await request.read())
-        return self._answers.json(said, status)
+        wait = said.pop("retry_after", None)
+        return self._answers.json(said, status, None if wait is None else {"Retry-After": str(wait)})
 
 
 def _logger() -> logging.Logger:

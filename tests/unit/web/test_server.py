@@ -266,6 +266,18 @@ async def test_a_hook_gets_headers_and_body(make: Make) -> None:
     assert (stopping.status, "Retry-After" in stopping.headers) == (503, True)
 
 
+async def test_a_hook_that_takes_no_more_says_when(make: Make) -> None:
+    """429 with the wait where senders look for it."""
+
+    class Full(OneHook):
+        async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
+            await super().receive(name, headers, body)
+            return 429, {"error": {"code": "too_many", "message": "later"}, "retry_after": 7}
+
+    answer = await (await make(hooks=Full())).post("/hooks/lab")
+    assert (answer.status, answer.error, answer.headers["Retry-After"]) == (429, "too_many", "7")
+
+
 @pytest.mark.parametrize(("size", "status"), [(MOST_BYTES, 202), (MOST_BYTES + 1, 413)])
 async def test_a_hooks_body_has_a_limit(make: Make, size: int, status: int) -> None:
     """256 KiB and not a byte more."""
