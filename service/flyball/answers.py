@@ -36,9 +36,9 @@ class Answers:
     async def readiness(self) -> Json:
         """The shape of `/readyz`."""
         daemon = self._daemon
-        sites = {name: self._site_check(name) for name in daemon.watches}
-        trouble = daemon.store.trouble
-        tried = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
+        sites = {name: self._site_check(name) for name in daemon.all_watches}
+        trouble = daemon.store.trouble or daemon.keeper.trouble
+        tried = all(one.polls or one.failures for one in map(daemon.weather, daemon.all_watches))
         started = tried or bool(daemon.supervisor.broken)
         if self.stopping:
             status = "stopping"
@@ -61,7 +61,7 @@ class Answers:
         }
 
     def _site_check(self, name: str) -> Json:
-        weather = self._daemon.watches[name].weather
+        weather = self._daemon.weather(name)
         error = None if weather.error is None else self._daemon.secrets.mask(weather.error)
         last = weather.last_poll
         return {
@@ -73,7 +73,7 @@ class Answers:
 
     def _lag(self, name: str) -> float | None:
         """Seconds since the last round that went through; how old the newest news can be."""
-        last = self._daemon.watches[name].weather.last_poll
+        last = self._daemon.weather(name).last_poll
         if last is None:
             return None
         return round(max(0.0, (self._daemon.clock.now() - last).total_seconds()), 3)
@@ -84,26 +84,26 @@ class Answers:
         counts = await self._history.counts(self._daemon.clock.now())
         now = daemon.clock.now()
         pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
-        seen = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
+        seen = all(one.polls or one.failures for one in map(daemon.weather, daemon.all_watches))
         return {
             "version": __version__,
             "uptime_s": round((now - daemon.started).total_seconds(), 3),
             "idle": bool(pending.idle and seen and not daemon.crew.under_way),
-            "sites": {name: self._site_status(name) for name in daemon.watches},
+            "sites": {name: self._site_status(name) for name in daemon.all_watches},
             "rules": self._rule_status(counts.rules),
             "effects": counts.effects,
             "settling": counts.settling,
             "due": {"looks": pending.looks_due, "effects": pending.effects_due},
             "held": counts.held,
             "alerts": counts.alerts,
-            "replicas": 1,
+            "replicas": 1 if daemon.replicas is None else daemon.replicas.number,
         }
 
     def _site_status(self, name: str) -> Json:
-        parts, watch = self._daemon.sites[name], self._daemon.watches[name]
-        pace, weather = parts.pace.snapshot(), watch.weather
+        parts = self._daemon.all_sites[name]
+        pace, weather = parts.pace.snapshot(), self._daemon.weather(name)
         return {
-            "kind": "flywheel",
+            "kind": parts.settings.kind,
             "address": parts.address,
             **self._site_check(name),
             "polls": weather.polls,
@@ -177,6 +177,10 @@ class Answers:
             raise NotFound(f"there is no effect {ident!r}")
         return found
 
+    async def failures(self, rule: str | None = None) -> list[Json]:
+        """The failed effects in groups."""
+        return await self._history.failures(rule)
+
     async def decisions(self, **filters: Any) -> Json:
         """A page of decisions."""
         return await self._history.decisions(**filters)
@@ -189,9 +193,9 @@ class Answers:
         """A page of alerts."""
         return await self._history.alerts(**filters)
 
-    async def failures(self) -> Json:
-        """What failed, in groups."""
-        return await self._history.failures()
+    async def failed_jobs(self) -> list[Json]:
+        """Launches whose job failed on the site, in groups."""
+        return await self._history.failed_jobs()
 
     async def weather(self) -> Json:
         """The last half hour of each site."""
@@ -217,11 +221,13 @@ class Answers:
         daemon = self._daemon
         now = daemon.clock.now()
         if verb == "poll":
-            for watch in daemon.watches.values():
+            for watch in daemon.all_watches.values():
                 watch.poll_now()
-            return {"polling": sorted(daemon.watches)}
+            await daemon.tell("poll")
+            return {"polling": sorted(daemon.all_watches)}
         if verb == "reload":
             taken = await daemon.reload()
+            await daemon.tell("reload")
             return {**taken.as_json(), "rejected": [str(entry) for entry in daemon.rules.rejected]}
         moves = {"approve": approve, "reject": reject, "retry": retry, "pause": pause, "resume": resume}
         move = moves.get(verb)
@@ -236,6 +242,7 @@ class Answers:
             raise NotNow(str(error)) from error
         if verb in ("pause", "resume"):
             await daemon.dispatcher.reload_records()
+            await daemon.tell("rules")
         daemon.ring()
         return answer
 
@@ -245,7 +252,7 @@ class Answers:
         now: dict[tuple[str, ...], int] = {}
         for rule, verdicts in daemon.dispatcher.tally.decided.items():
             now |= {("decision", rule, verdict): number for verdict, number in verdicts.items()}
-        for site, watch in daemon.watches.items():
+        for site, watch in daemon.all_watches.items():
             now[("poll", site)] = watch.weather.polls
             now[("event", site)] = watch.weather.changes
         for key, number in now.items():
@@ -279,7 +286,7 @@ class Answers:
         )
         metrics.set_alerts(counts.alerts)
         self._count()
-        for name, parts in daemon.sites.items():
+        for name, parts in daemon.all_sites.items():
             metrics.set_lag(name, self._lag(name))
             metrics.set_paused(name, parts.pace.snapshot().paused_s)
         metrics.set_ready((await self.readiness())["status"] == "ready")

@@ -9,24 +9,28 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
-from flyball.adapters.store.copying import copy_ledger
-from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.adapters.posting import Posting
+from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
+from flyball.adapters.store.sqlite import LEDGER_NAME
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
 from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
 from flyball.hooks import Hooks
+from flyball.keeping import Keeper
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
+from flyball.ledger.retention import Ages
+from flyball.lenders import lend
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
@@ -34,27 +38,33 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
-from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
+from flyball.scouting import Scouts
+from flyball.scouts import ScoutParts
 from flyball.seeking import seek
-from flyball.settings import FlywheelSite, Settings
+from flyball.settings import EMBEDDED, NeuroscoutSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
+from flyball.single import SingleRun
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
+from flyball.triggers.scouting import ScoutWatch
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
+from flyball.triggers.weather import Weather
 from flyball.wake import Bell
 from flyball.web.barometer import EVERY, Barometer, Totals
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
-from flyball.workers.hands import NO_SITE
+from flyball.workers.reporting import ReportPress
+
+if TYPE_CHECKING:
+    from flyball.replicas import Replicas
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
-NO_WAIT = (2.0, 60.0)  # seconds after an unclear end, of what is on no site: as the sites' own default
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -93,6 +103,7 @@ class Daemon:
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}
         self.opened = False
+        self.replicas: Replicas | None = None
         self.observers: list[Callable[[Effect, Report, float], None]] = []
         self._only_look = only_look
         self._environment = environment
@@ -113,35 +124,47 @@ class Daemon:
         await self._stack.aclose()
 
     async def _open(self) -> None:
-        self.store = await SqliteStore.open(await self._ledger())
+        self.store = await self._open_ledger()
         self._stack.push_async_callback(self.store.close)
+        if self.replicas is not None:
+            self._stack.push_async_callback(self.replicas.close)
         self.channels = ChannelBook(self._webhooks())
         self._stack.push_async_callback(self.channels.close)
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
+        self.scouts = Scouts(self.store, self.clock, self._saw_request)
         for name, settings in self.settings.sites.items():
-            if not isinstance(settings, FlywheelSite):
+            if isinstance(settings, NeuroscoutSite):
+                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
+                self._stack.push_async_callback(scout.client.close)
                 continue
-            parts = connect(name, settings, self._saw_request)
+            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
             self._stack.push_async_callback(parts.client.close)
             self.sites[name] = parts
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
+        fonts = None if self._only_look else self.settings.data_dir / "plots"
+        self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
             self.store,
             self.clock,
             KINDS,
             hands=self._all_hands(),
             route=self.book.route,
-            at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
+            at_once=at_once,
             observe=self._saw_attempt,
             looked=self.ring,
             mask=self.secrets.mask,
         )
         self.book.equip(self.crew)
+        self.scouts.use(self.rules.rules)
         self.doubts = Doubts(self.watches)
+        keep = self.settings.keep
+        ages = Ages(keep.events, keep.decisions, keep.attempts, keep.intents)
+        self.keeper = Keeper(self.store, self.clock, ages, keep.max_mb)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
             self.store,
@@ -153,30 +176,53 @@ class Daemon:
         if self._only_look:
             self.opened = True
             return
-        await self.crew.recover()
+        if self.replicas is None:
+            await self.crew.recover()
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
-        await self.dispatcher.look_everywhere(taken.changed | startup)
+        await self.dispatcher.look_at_edits(taken.changed - startup)
+        await self.dispatcher.look_everywhere(startup)
+        if self.replicas is not None:
+            self.hooks.accepted = partial(self.tell, "hooks")
+            bells = (self._decide, self._act)
+            await self.replicas.enter(self.dispatcher, self.crew, self.all_watches, bells, self.hooks.ring, self.reload)
         self.opened = True
+
+    def _all_parts(self) -> list[SiteParts | ScoutParts]:
+        return [*self.sites.values(), *self.scouts.parts.values()]
+
+    @property
+    def all_sites(self) -> dict[str, SiteParts | ScoutParts]:
+        """Every site that is watched, of either kind."""
+        return {**self.sites, **self.scouts.watched}
+
+    @property
+    def all_watches(self) -> dict[str, Watch | ScoutWatch]:
+        """The watches over them."""
+        return {**self.watches, **self.scouts.watches}
 
     def _all_hands(self) -> dict[str, Hands]:
         """What effects may use on each site, and those of rules that need no site."""
-        without = Hands(NO_SITE, self.channels, self._secret, self.clock.now(), NO_WAIT)
-        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
-        hands = dict.fromkeys((NOWHERE, *others), without)
-        return hands | {
-            name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()
-        }
+        poster = Posting()
+        self._stack.push_async_callback(poster.close)
+        common = (self.channels, self._secret)
+        return lend(self.settings, self.sites, self.scouts, poster, self.press, common, self.clock)
 
-    async def _ledger(self) -> Path:
-        """The ledger's file, or that of a copy."""
-        ledger = self.settings.data_dir / LEDGER_NAME
-        if not self._only_look:
-            return ledger
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
-        copy = folder / "data" / LEDGER_NAME
-        copy.parent.mkdir(mode=0o700)
-        await asyncio.to_thread(copy_ledger, ledger, copy)
-        return copy
+    async def _open_ledger(self) -> Ledger:
+        """The ledger, or a copy of it in a file."""
+        ledger, data = self.settings.ledger, self.settings.data_dir
+        if self._only_look:
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
+            copy = folder / "data" / LEDGER_NAME
+            copy.parent.mkdir(mode=0o700)
+            await copy_ledger(ledger, data, copy)
+            return await open_ledger(EMBEDDED, copy.parent)
+        if self.settings.embedded:
+            return await open_ledger(ledger, data)
+        shared_store()
+        from flyball.replicas import Replicas  # noqa: PLC0415 - its libraries are not installed everywhere
+
+        self.replicas = Replicas(ledger, self.clock)
+        return await self.replicas.open()
 
     def _webhooks(self) -> dict[str, WebhookChannel]:
         found = {}
@@ -205,14 +251,23 @@ class Daemon:
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""
         taken = await self.book.reload(self.watches, self.crew)
+        self.scouts.use(self.rules.rules)
         self.ring()
         return taken
 
     # --- what the rooms call back
 
     def _ready(self, site: str, levels: set[Level]) -> bool:
-        watch = self.watches.get(site)
-        return watch is not None and watch.ready_for(levels - {Level.MATRIX})
+        levels = levels - {Level.MATRIX}
+        if self.replicas is not None:
+            return self.replicas.leading.ready(site, levels)
+        return site in self.all_watches and self.all_watches[site].ready_for(levels)
+
+    def weather(self, site: str) -> Weather:
+        """How watching a site goes, whichever replica does it."""
+        if self.replicas is None or self.replicas.leading.leads.is_set():
+            return self.all_watches[site].weather
+        return self.replicas.leading.weather(site)
 
     async def _met(self, site: str) -> None:
         """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
@@ -240,6 +295,11 @@ class Daemon:
         self.doubts.saw(effect, report)
         for observer in self.observers:
             observer(effect, report, seconds)
+
+    async def tell(self, what: str) -> None:
+        """Tell the other replicas, where there are any."""
+        if self.replicas is not None:
+            await self.replicas.tell(what)
 
     def ring(self) -> None:
         """There is something to decide or to do."""
@@ -284,8 +344,17 @@ class Daemon:
         folder = self.settings.rules_dir
         if not folder.is_dir():
             return
-        async for _ in awatch(folder, step=100, stop_event=self.supervisor.stopping, recursive=True):
-            await self.reload()
+        while not self.supervisor.stopping.is_set():
+            named = self._named_files()
+            async for _ in awatch(folder, *named, step=100, stop_event=self.supervisor.stopping, recursive=True):
+                await self.reload()
+                if named != self._named_files():
+                    break  # others are to be watched now
+
+    def _named_files(self) -> set[Path]:
+        """Files that the rules name (tables, files to upload): when they change, so do the rules."""
+        names = {name for rule in self.rules.rules for spec in rule.do for name in getattr(spec, "local", ())}
+        return {path for name in names if (path := self.settings.config_dir / name).is_file()}
 
     async def repeat_alerts(self) -> None:
         """Say open alerts again when their time has come, until cancelled."""
@@ -312,19 +381,22 @@ class Daemon:
     def services(self) -> dict[str, Callable[[], Any]]:
         """Everything that runs side by side, by name."""
         found: dict[str, Callable[[], Any]] = {
-            "decide": self.decide,
             "act": self.act,
             "alerts": self.repeat_alerts,
-            "schedules": self.keep_times,
-            "hooks": self.hooks.run,
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
             "weather": self.note_weather,
+            "keeper": self.keeper.run,
         }
+        alone: dict[str, Callable[[], Any]] = {"schedules": self.keep_times, "hooks": self.hooks.run}
         for name, watch in self.watches.items():
-            found[f"watch {name}"] = watch.run
-            found[f"sweep {name}"] = watch.run_sweeps
-        return found
+            alone[f"watch {name}"] = watch.run
+            alone[f"sweep {name}"] = watch.run_sweeps
+        alone |= self.scouts.services()
+        if self.replicas is None:
+            return {**found, **alone, "decide": self.decide}
+        led = {name: partial(self.replicas.while_leading, work) for name, work in alone.items()}
+        return {**found, **led, **self.replicas.services()}
 
     async def run(self) -> None:
         """Run until a signal or `supervisor.stop()`."""
@@ -333,33 +405,41 @@ class Daemon:
     # --- once
 
     async def look(self) -> bool:
-        """Read what is new on every site; whether every one could be read."""
-        fine = True
-        for watch in self.watches.values():
-            fine = await watch.once() and fine
+        """Read what is new on every site, side by side; whether every one could be read."""
+        async with asyncio.TaskGroup() as tasks:
+            looks = [tasks.create_task(watch.once(), name=f"look {name}") for name, watch in self.all_watches.items()]
         await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
-        return fine
+        return all(look.result() for look in looks)
 
     async def run_until_idle(self) -> bool:
         """Do all that is due now, and what follows from it; whether every site could be read."""
-        fine = await self.look()
-        for watch in self.watches.values():
-            await watch.sweep_if_due()
-        await self.serve_schedules()
-        await self.hooks.step()
-        async with asyncio.TaskGroup() as tasks:
-            while not self.supervisor.stopping.is_set():
-                if await self.dispatcher.step() or await self.crew.step(tasks):
-                    continue
-                if self.crew.under_way or await self._due_soon() or await self.doubts.step():
-                    await self._act.wait(0.1)
-                    continue
-                break
+        run = SingleRun(self.supervisor, self._begin_once, self.serve_schedules, self._work, self._busy, self._act.wait)
+        if self.replicas is None:
+            fine = await run.go(self.all_watches, asks=True)
+        else:
+            async with self.replicas.present() as leads:
+                fine = await run.go(self.all_watches, asks=leads)
+        if not self.supervisor.stopping.is_set():
+            await self.keeper.step()
         return fine
 
+    async def _begin_once(self) -> None:
+        await self.serve_schedules()
+        await self.hooks.step()
+
+    async def _work(self, tasks: asyncio.TaskGroup) -> bool:
+        return bool(await self.dispatcher.step() or await self.crew.step(tasks))
+
+    async def _busy(self) -> bool:
+        busy = self.crew.under_way or await self._due_soon() or await self.doubts.step()
+        return bool(busy) or await self.scouts.awaited() or (self._has_scouted() and await self.scouts.news())
+
+    def _has_scouted(self) -> bool:
+        return any(kind.startswith("neuroscout.") for kind, _ in self.crew.tally.ended)
+
     async def jobs_running(self) -> bool:
-        """Whether a job that was launched here has not ended on its site."""
-        return await self.store.read(unended_jobs) > 0
+        """Whether a job that was launched here has not ended on its site, or an analysis has not been compiled."""
+        return await self.store.read(unended_jobs) > 0 or await self.scouts.awaited()
 
     async def _due_soon(self) -> bool:
         """Whether something is due, or a retry or a look at an unclear outcome is due so soon that it is waited for.

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Protocol
 
 from flyball import __version__
 from flyball.clients.flywheel.client import FlywheelClient
+from flyball.clients.flywheel.collecting import Collecting
+from flyball.clients.flywheel.contents import Contents
 from flyball.clients.flywheel.keys import parse_key
+from flyball.clients.flywheel.making import Making
+from flyball.clients.flywheel.small_files import SmallFiles
+from flyball.clients.flywheel.viewing import Viewing
 from flyball.clients.transport import Timeouts
+from flyball.effects.lending import Folder, Poster
 from flyball.effects.port import Channels, Hands
 from flyball.ledger.noticing import Route
 from flyball.model.ports import Clock, Store
@@ -19,8 +26,22 @@ from flyball.triggers.poller import Poller
 from flyball.triggers.watch import Watch
 from flyball.workers.hands import SiteHands
 from flyball.workers.pace import AdaptivePace
+from flyball.workers.reporting import ReportPress
+from flyball.workers.shared_pace import Budget, SharedPace
 
 Observer = Callable[[str, str, str, int | None, float], None]
+
+
+class Share(Protocol):
+    """What replicas share of their sites."""
+
+    def may_act(self) -> bool:
+        """Whether this one may change anything now."""
+        ...
+
+    def budget(self, site: str) -> Budget:
+        """The rate that all of them have together."""
+        ...
 
 
 @dataclass(slots=True)
@@ -50,11 +71,34 @@ class SiteParts:
             poller, needs, every=poll.every, sweep_every=poll.sweep, advice=self.address, changed=changed, met=met
         )
 
-    def hands(self, channels: Channels, secret: Callable[[str], str], clock: Clock) -> Hands:
+    def hands(
+        self,
+        channels: Channels,
+        secret: Callable[[str], str],
+        clock: Clock,
+        folder: Folder | None = None,
+        poster: Poster | None = None,
+        press: ReportPress | None = None,
+    ) -> Hands:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
         unclear = (wait.reset.total_seconds(), wait.timeout.total_seconds())
-        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear)
+        return Hands(
+            SiteHands(self.client),
+            channels,
+            secret,
+            clock.now(),
+            unclear,
+            wait.late.total_seconds(),
+            collections=Collecting(self.client),
+            contents=Contents(self.client),
+            folder=folder,
+            views=Viewing(self.client),
+            making=Making(self.client),
+            poster=poster,
+            reports=None if press is None else press.at(self.name, self.address),
+            small=SmallFiles(self.client),
+        )
 
 
 @dataclass(slots=True)
@@ -74,8 +118,16 @@ class RequestCount:
             self.failed += 1
 
 
-def connect(name: str, settings: FlywheelSite, observe: Observer | None = None) -> SiteParts:
-    """The parts of a site; nothing is sent yet.
+def connect(
+    name: str,
+    settings: FlywheelSite,
+    observe: Observer | None = None,
+    *,
+    share: Share | None = None,
+    clock: Clock | None = None,
+) -> SiteParts:
+    """The parts of a site; nothing is sent yet. `share`: what it shares with other replicas; `clock`: the daemon's, to
+    which the site's is compared.
 
     Raises:
         ConfigError: the key has no known form.
@@ -91,12 +143,15 @@ def connect(name: str, settings: FlywheelSite, observe: Observer | None = None) 
             observe(name, method, template, status, seconds)
 
     limits = settings.timeouts
+    more: dict[str, Any] = {} if clock is None else {"now": clock.now}
     client = FlywheelClient.connect(
         credentials,
         site=name,
-        pace=pace,
+        pace=pace if share is None else SharedPace(pace, share.budget(name), settings.limits.rate),
+        may_act=None if share is None else share.may_act,
         user_agent=f"Flyball/{__version__}",
         observer=see,
+        **more,
         timeouts=Timeouts(*(_seconds(value) for value in (limits.connect, limits.silence, limits.whole))),
     )
     return SiteParts(name, credentials.base_url, settings, client, pace, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -59,7 +60,7 @@ def write_lab(
         "api_key": key,
         "limits": {"per_second": 0, "concurrency": 32},
         "poll": {"every": "200ms"},
-        "unclear_wait": {"reset": "100ms", "timeout": "300ms"},
+        "unclear_wait": {"reset": "100ms", "timeout": "300ms", "late": "100ms"},
         **(site or {}),
     }
     body = {"sites": {"main": main}, "http": {"port": 0}, **settings}
@@ -70,6 +71,7 @@ def write_lab(
             if notify is not None:
                 text = text.replace("version: 1\n", f"version: 1\ndefaults: {{notify: {notify}}}\n", 1)
             (config / "rules" / path.name).write_text(text)
+        shutil.copytree(SHIPPED.parent / "files", config / "files", dirs_exist_ok=True)
     else:
         (config / "rules" / "rules.yaml").write_text(rules)
     for name, text in (extra or {}).items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl as ssl_module
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -20,25 +20,33 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
+from flyball.clients.causes import cause_of
 from flyball.clients.exchange import (
     BodyTooLarge,
     Does,
     Pace,
+    Receiver,
     Request,
     Response,
     Seen,
+    Slice,
+    length_of,
     retry_after,
-    trimmed,
 )
+from flyball.clients.fenced import FencedBody, May, NotAllowedError, Watched, note_sent, while_allowed
+from flyball.clients.pieces import ended, sent
 from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
 
 Observer = Callable[[str, str, int | None, float], None]
 """Called once per attempt with method, path template, status (None: no answer) and seconds."""
 
-_KEPT_HEADERS = ("content-type", "retry-after", "location", "date")
+_KEPT_HEADERS = ("content-type", "retry-after", "location", "date", "content-length", "content-range", "etag")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HOPS = 5  # redirects that are followed
 _SAME_TIME = timedelta(seconds=2)  # Date has whole seconds: a smaller difference of the clocks cannot be told
 _REPEATED = frozenset({429, 502, 503, 504})
 _LONGEST_OBEYED_HERE = 30.0
+_FENCED = "{site}: nothing was sent: this replica's lease has run out"
 _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -96,6 +104,7 @@ class Transport:
         ssl: True for the system's certificates, or a context with the lab's own.
         max_body: largest answer in bytes, counted after decompression.
         observer: told about every attempt.
+        may_act: asked right before anything is sent that changes something; where it says no, nothing is.
         sleep, clock, now: time, for tests: a pause, monotonic seconds, the present in UTC.
     """
 
@@ -111,6 +120,7 @@ class Transport:
         ssl: ssl_module.SSLContext | bool = True,
         max_body: int = 128 * 1024 * 1024,
         observer: Observer | None = None,
+        may_act: May | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -127,6 +137,7 @@ class Transport:
         self._ssl = ssl
         self._max_body = max_body
         self._observer = observer
+        self._may_act = may_act
         self._sleep = sleep
         self._clock = clock
         self._kept: aiohttp.ClientSession | None = None
@@ -143,6 +154,10 @@ class Transport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def site_now(self) -> datetime:
+        """The present by the site's clock, as far as its last answer showed it: what a date in an answer is held to."""
+        return self.now() + self.skew
 
     async def close(self) -> None:
         """Closes all connections; nothing can be sent afterwards."""
@@ -169,7 +184,7 @@ class Transport:
             else:
                 if response.status not in _REPEATED:
                     return response
-                asked = retry_after(response.headers, self.now())
+                asked = retry_after(response.headers, self.site_now())
                 if asked is not None and asked > _LONGEST_OBEYED_HERE:
                     return response
                 wait = max(wait, asked or 0.0)  # noqa: PLW2901 - the site's wish over ours
@@ -181,35 +196,132 @@ class Transport:
         async with self._pace.slot():
             begun = self._clock()
             status: int | None = None
-            trace = SimpleNamespace(sent=False)
+            trace = SimpleNamespace(sent=False, may=None)
+            if self._may_act is not None and request.does is not Does.READ:
+                trace.may = Watched(self._may_act)
             try:
                 response = await self._exchange(request, trace)
                 status = response.status
+            except NotAllowedError as error:
+                raise Stopping(_FENCED.format(site=self.site)) from error
             except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+                if trace.may is not None and trace.may.refused:
+                    raise Stopping(_FENCED.format(site=self.site)) from error
                 self._pace.saw(Seen.SLOW if isinstance(error, TimeoutError) else Seen.LOST)
                 sent = trace.sent or not (request.alone or isinstance(error, _NOT_CONNECTED))
                 raise self._translated(request, error, sent=sent) from error
             finally:
                 if self._observer is not None:
                     self._observer(request.method, request.template or request.path, status, self._clock() - begun)
-            asked = retry_after(response.headers, self.now()) if status in (429, 503) else None
+            asked = retry_after(response.headers, self.site_now()) if status in (429, 503) else None
             busy = status == 429 or asked is not None
             self._pace.saw(Seen.BUSY if busy else Seen.ILL if status == 503 else Seen.OK, asked)
             return response
 
+    async def fetch(self, request: Request, receiver: Receiver) -> Response:
+        """Sends a read and hands a good answer to `receiver` as it comes; the answer without its body.
+
+        A redirect is followed by hand: a signed address gets none of our headers but the range that is asked for, on
+        whatever host it is (storage refuses a second way of signing in). Only silence has a time limit.
+
+        Raises:
+            Transient: no usable answer, or it broke off. What came before was handed over.
+            Permanent: it leads from https to http, or nowhere.
+        """
+        url, headers = URL(self.base_url + request.target, encoded=True), {**self._headers, **dict(request.headers)}
+        times = self._timeouts
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=times.connect, sock_read=times.silence)
+        async with self._pace.slot():
+            begun, status = self._clock(), None
+            try:
+                for _ in range(_HOPS + 1):
+                    async with self._session(fresh=request.alone).request(
+                        "GET", url, headers=headers, allow_redirects=False, ssl=self._ssl, timeout=limit
+                    ) as response:
+                        status = response.status
+                        kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+                        if status in _REDIRECTS and "location" in kept:
+                            url = self._next(url, kept["location"])
+                            headers = {name: text for name, text in headers.items() if name.lower() == "range"}
+                            continue
+                        self._pace.saw(Seen.BUSY if status == 429 else Seen.OK)
+                        if not response.ok:
+                            return Response(status, kept, (await response.content.read(65536)))
+                        await receiver.begin(status, kept)
+                        async for piece in response.content.iter_any():
+                            await receiver.write(piece)
+                        return Response(status, kept)
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                self._pace.saw(Seen.SLOW if isinstance(error, TimeoutError) else Seen.LOST)
+                raise self._translated(request, error, sent=not isinstance(error, _NOT_CONNECTED)) from error
+            finally:
+                if self._observer is not None:
+                    self._observer(request.method, request.template or request.path, status, self._clock() - begun)
+        raise Permanent(f"{self.site}: {request.name} leads from one address to the next without end", site=self.site)
+
+    def _next(self, url: URL, location: str) -> URL:
+        there = url.join(URL(location, encoded=True))
+        if there.scheme not in ("http", "https") or (url.scheme == "https" and there.scheme == "http"):
+            raise Permanent(f"{self.site}: it sends us on to an unsafe address ({there.scheme})", site=self.site)
+        return there
+
+    async def put_elsewhere(self, url: str, headers: Mapping[str, str], pieces: tuple[bytes | Slice, ...]) -> Response:
+        """Puts bytes to a storage address that the site has signed. None of our own headers go there.
+
+        Raises:
+            Transient: no usable answer; the same may be sent again.
+        """
+        there = URL(url, encoded=True)
+        if there.scheme not in ("http", "https") or not there.host:
+            raise Permanent(f"{self.site}: it names no usable address for an upload", site=self.site)
+        request = Request("PUT", "/", does=Does.SET, template="(storage)", pieces=pieces)
+        given = {**headers, "Content-Length": str(length_of(pieces))}
+        times = self._timeouts
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=times.connect, sock_read=times.silence)
+        sending = sent(pieces)
+        async with self._pace.slot():
+            try:
+                async with self._session(fresh=False).request(
+                    "PUT", there, headers=given, data=sending, allow_redirects=False, ssl=self._ssl, timeout=limit
+                ) as response:
+                    kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+                    return Response(response.status, kept, await response.content.read(65536))
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise self._translated(request, error, sent=not isinstance(error, _NOT_CONNECTED)) from error
+            finally:
+                await ended(sending)
+
     async def _exchange(self, request: Request, trace: SimpleNamespace) -> Response:
         headers = {**self._headers, **dict(request.headers)}
+        times = self._timeouts
+        may = trace.may
+        if may is not None and not may():
+            raise NotAllowedError
+        data: Any = request.body if may is None or not request.body else FencedBody(request.body, may)
+        sending: AsyncGenerator[bytes, None] | None = None
+        whole: float | None = request.timeout or times.whole
+        if request.pieces:
+            headers["Content-Length"] = str(length_of(request.pieces))
+            sending = sent(request.pieces) if may is None else while_allowed(sent(request.pieces), may)
+            data, whole = sending, request.timeout  # a large file takes its time; silence ends it
+        try:
+            return await self._exchanged(request, headers, data, whole, trace)
+        finally:
+            if sending is not None:
+                await ended(sending)
+
+    async def _exchanged(
+        self, request: Request, headers: Mapping[str, str], data: Any, whole: float | None, trace: SimpleNamespace
+    ) -> Response:
         times = self._timeouts
         async with self._session(fresh=request.alone).request(
             request.method,
             URL(self.base_url + request.target, encoded=True),
             headers=headers,
-            data=request.body,
+            data=data,
             allow_redirects=False,
             ssl=self._ssl,
-            timeout=aiohttp.ClientTimeout(
-                total=request.timeout or times.whole, sock_connect=times.connect, sock_read=times.silence
-            ),
+            timeout=aiohttp.ClientTimeout(total=whole, sock_connect=times.connect, sock_read=times.silence),
             trace_request_ctx=trace,
         ) as response:
             trace.sent = True
@@ -254,7 +366,7 @@ class Transport:
         if found is not None:
             return found
         tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_note_sent)
+        tracing.on_request_headers_sent.append(note_sent)
         session = aiohttp.ClientSession(
             # no limit of connections here: the pace is the only queue
             connector=aiohttp.TCPConnector(limit=0, force_close=fresh, ttl_dns_cache=60),
@@ -272,7 +384,7 @@ class Transport:
 
     def _translated(self, request: Request, error: Exception, *, sent: bool) -> SiteError:
         """Our error for one of aiohttp's, the socket's or the TLS layer's."""
-        what = _cause(error)
+        what = cause_of(error)
         where = URL(self.base_url).authority
         if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
             return Permanent(f"{self.site}: {self.base_url} is no usable address", site=self.site)
@@ -285,31 +397,3 @@ class Transport:
         if request.idempotent:
             return Transient(message, site=self.site)
         return UnknownOutcome(message, timed_out=isinstance(error, TimeoutError), site=self.site)
-
-
-async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
-    """The request line and headers were handed to the socket: from here on the site may have acted."""
-    context.trace_request_ctx.sent = True
-
-
-def _cause(error: Exception) -> str:
-    """What happened, in words that hold no secrets."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted ({trimmed(str(error.certificate_error), limit=120)})"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "the host name is not known"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "no secure connection could be made (does the site speak https on this port?)"
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return "no connection within the time limit"
-    if isinstance(error, TimeoutError):
-        return "no answer within the time limit"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return trimmed(error.os_error.strerror or type(error.os_error).__name__, limit=120)
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return "the answer broke off"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the connection was closed before an answer"
-    if isinstance(error, OSError):
-        return trimmed(error.strerror or type(error).__name__, limit=120)
-    return f"the answer is no proper HTTP ({type(error).__name__})"

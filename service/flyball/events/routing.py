@@ -60,6 +60,8 @@ class Router:
                     self._by_level[level].append(rule)
             if rule.trigger.jobs and rule not in self._by_level[Level.JOB]:
                 self._by_level[Level.JOB].append(rule)
+            if rule.trigger.analyses and rule not in self._by_level[Level.ANALYSIS]:
+                self._by_level[Level.ANALYSIS].append(rule)
             self._since[rule.id] = bound_of(rule, first_seen)
             self._sideways[rule.id] = sideways(rule)
             self._globs[rule.id] = own_globs(rule)
@@ -67,7 +69,7 @@ class Router:
     @staticmethod
     def _levels(rule: Rule) -> Sequence[Level]:
         if rule.each in HIERARCHY:
-            return HIERARCHY
+            return (*HIERARCHY, *sorted(rule.rests_on.difference(HIERARCHY)))
         return (*above(rule.each), rule.each)
 
     def route(self, change: Change) -> Iterator[Look]:
@@ -85,6 +87,11 @@ class Router:
             yield from self._job_looks(rule, change)
             if each is not Level.JOB or not rule.trigger.changed:
                 return
+        if level is Level.ANALYSIS and rule.trigger.analyses:
+            if _reached(change, rule.trigger.analyses):
+                yield Look(rule.id, site, each, node.id, each)
+            if not rule.trigger.changed:
+                return
         if self._too_old(rule, change) and level not in above(each):
             return
         across = self._sideways[rule.id]
@@ -95,7 +102,7 @@ class Router:
         if level is each:
             if self._may_fit(rule, change):
                 yield Look(rule.id, site, each, node.id, each)
-        elif level in below(each) and not around:
+        elif (level in below(each) or level in rule.rests_on) and not around:
             for ident in _ids_at(change, each):
                 yield Look(rule.id, site, each, ident, each)
         elif level in above(each) and not around and self._reads_difference(rule, change):
@@ -142,6 +149,12 @@ class Router:
             path[0] == level and (len(path) == 1 or _at(before.doc, path[1:]) != _at(node.doc, path[1:]))
             for path in rule.reads
         )
+
+
+def _reached(change: Change, statuses: frozenset[str]) -> bool:
+    """Whether an analysis is in one of the statuses now, and was not before."""
+    status = change.node.doc.get("status")
+    return status in statuses and (change.before is None or change.before.doc.get("status") != status)
 
 
 def _parts(change: Change) -> set[str] | None:

@@ -17,13 +17,15 @@ from flyball.ledger.book import store_book
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, pack, row_effect
 from flyball.ledger.finishing import finish
+from flyball.ledger.gathering import is_deciding, situation
 from flyball.ledger.jobs import follow_job
 from flyball.ledger.limiting import LAUNCH, PAUSED, Caps, Gate, Hold, call_waiting
 from flyball.ledger.rulings import NONE, Ruling, load_rulings
+from flyball.ledger.scouting import ANALYSIS
 from flyball.ledger.tables import attempts, effects
-from flyball.ledger.wanting import Present
+from flyball.ledger.wanting import Present, sibling_targets
 from flyball.model.effect import Effect, EffectState, Outcome
-from flyball.rules.claims import ADD, TAG, subject_of
+from flyball.rules.claims import ADD, COLLECTION, TAG, subject_of
 
 __all__ = ["ACTIVE", "DUE", "finish", "follow_job", "next_effect", "recover", "take", "waited_for"]
 
@@ -31,10 +33,19 @@ DUE = (str(EffectState.PLANNED), str(EffectState.WAITING))
 ACTIVE = (*DUE, str(EffectState.RUNNING))  # what keeps later effects of its lane waiting; what a person holds does not
 KILLED = "the daemon ended before the answer"
 NOT_WANTED = "no longer wanted"
+_FORGETTABLE = (LAUNCH, ANALYSIS)  # what is there already counts, unless a person said `forget`
+DECIDING = timedelta(seconds=1)  # until a collection whose rule is still deciding looks again
+LONG_DECIDING = timedelta(minutes=2)  # a site on which something happens all the time must not hold it up for ever
 
 
 def take(
-    connection: Connection, now: datetime, limit: int, sites: Collection[str], caps: Mapping[str, Caps]
+    connection: Connection,
+    now: datetime,
+    limit: int,
+    sites: Collection[str],
+    caps: Mapping[str, Caps],
+    *,
+    replica: str | None = None,
 ) -> list[Effect]:
     """Take effects that are due: each becomes `running` with a new, stored attempt.
 
@@ -47,6 +58,7 @@ def take(
         limit: how many at the most.
         sites: of these sites.
         caps: rule → what it may do, of the rules that are loaded.
+        replica: who takes them, where there are several.
     """
     taken: list[Effect] = []
     gate: Gate | None = None
@@ -55,7 +67,7 @@ def take(
         if not rows:
             break
         gate = gate or Gate(connection, caps, now)
-        begun = _sorted_out(connection, rows, gate, caps, now)
+        begun = _sorted_out(connection, rows, gate, caps, now, replica)
         taken += begun
         if len(begun) == len(rows) < room:
             break  # that was all, and nothing went away that others of its lane were waiting for
@@ -103,7 +115,12 @@ def _due(connection: Connection, now: datetime, limit: int, sites: Collection[st
 
 
 def _sorted_out(
-    connection: Connection, rows: Sequence[Any], gate: Gate, caps: Mapping[str, Caps], now: datetime
+    connection: Connection,
+    rows: Sequence[Any],
+    gate: Gate,
+    caps: Mapping[str, Caps],
+    now: datetime,
+    replica: str | None,
 ) -> list[Effect]:
     """Each of the rows begins, is cancelled, or is held back; those that begin."""
     batch = [row_effect(row) for row in rows]
@@ -113,17 +130,30 @@ def _sorted_out(
         wanted = present.wants(effect)
         if not wanted and not effect.unclear:
             _cancel(connection, row, effect, present, now)
-        elif (hold := gate.hold(row)) is not None:
+        elif (hold := gate.hold(row) or _still_deciding(connection, effect, now)) is not None:
             _hold(connection, row, hold)
         else:
             params = present.params(effect, wanted=wanted)
-            if effect.kind == LAUNCH and (said := _said(connection, effect)).forgotten:
+            if effect.kind == COLLECTION:
+                params |= situation(connection, effect, caps)
+            elif effect.params.get("joined"):
+                params["siblings"] = sibling_targets(connection, effect)
+            elif effect.kind in _FORGETTABLE and (said := _said(connection, effect)).forgotten:
                 params["forgotten"] = sorted(said.forgotten)
             number = effect.attempts + 1
             begun.append(replace(effect, state=EffectState.RUNNING, attempts=number, params=params, due=None))
-    _begin(connection, begun, caps, now)
+    _begin(connection, begun, caps, now, replica)
     store_book(connection, present.book, now)
     return begun
+
+
+def _still_deciding(connection: Connection, effect: Effect, now: datetime) -> Hold | None:
+    """A collection waits until its rule has looked at all that is due, so that its members go in together."""
+    if effect.kind != COLLECTION or effect.unclear or now - effect.created > LONG_DECIDING:
+        return None
+    if not is_deciding(connection, effect.rule, now):
+        return None
+    return Hold(EffectState(effect.state), now + DECIDING, "its rule is still deciding", None)
 
 
 def _said(connection: Connection, effect: Effect) -> Ruling:
@@ -131,7 +161,9 @@ def _said(connection: Connection, effect: Effect) -> Ruling:
     return said.get((effect.rule, effect.site, effect.target.id), NONE)
 
 
-def _begin(connection: Connection, begun: Sequence[Effect], caps: Mapping[str, Caps], now: datetime) -> None:
+def _begin(
+    connection: Connection, begun: Sequence[Effect], caps: Mapping[str, Caps], now: datetime, replica: str | None
+) -> None:
     if not begun:
         return
     stamp = micros(now)
@@ -147,7 +179,7 @@ def _begin(connection: Connection, begun: Sequence[Effect], caps: Mapping[str, C
             plain.append(values)
     many(connection, _BEGIN, plain)
     many(connection, _BEGIN_ABSENT, absent)
-    started = [{"effect": int(one.id), "number": one.attempts, "started": stamp} for one in begun]
+    started = [{"effect": int(one.id), "number": one.attempts, "started": stamp, "replica": replica} for one in begun]
     many(connection, _ATTEMPT, started)
     # The version that launches it, which may be newer than the one that asked for it.
     launches = [
@@ -188,18 +220,33 @@ def _cancel(connection: Connection, row: Any, effect: Effect, present: Present, 
             present.book.set_mark(*key, None)
 
 
-def recover(connection: Connection, now: datetime, waits: Mapping[str, float] | float) -> int:
+def recover(
+    connection: Connection,
+    now: datetime,
+    waits: Mapping[str, float] | float,
+    *,
+    living: Collection[str] | None = None,
+) -> int:
     """Close the attempts that a killed daemon left open; the site is asked first.
 
     Args:
         connection: of the transaction.
         now: the present, UTC.
         waits: site → seconds before it is asked (its `unclear_wait` after a reset), or one number for all.
+        living: the replicas that are there; their attempts are left alone. None: there are none but us, at the start.
 
     Returns:
         how many there were.
     """
-    rows = connection.execute(select(effects).where(effects.c.state == str(EffectState.RUNNING))).all()
+    query = select(effects).where(effects.c.state == str(EffectState.RUNNING))
+    if living is not None:
+        kept = (
+            select(attempts.c.effect)
+            .where(attempts.c.ended.is_(None), attempts.c.replica.in_(sorted(living)))
+            .where(attempts.c.effect == effects.c.id)
+        )
+        query = query.where(~kept.exists())
+    rows = connection.execute(query).all()
     for row in rows:
         wait = timedelta(seconds=waits if isinstance(waits, int | float) else waits.get(row.site, 0.0))
         connection.execute(

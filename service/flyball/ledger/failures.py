@@ -1,136 +1,135 @@
-"""What failed and why, in groups: effects by what they were to do and by reason, and launched jobs that failed.
+"""Failed effects in groups: what went wrong, how often, where; so that a person mends one cause, not a thousand cases.
 
-A hundred subjects whose launch fails for one reason are one line for people. Two errors have the same reason when they
-differ in nothing but the particulars of one target: ids, keys, durations.
+A group is a kind, the gear (of launches), and the reason with everything left out of it that differs from case to
+case: ids, numbers, quoted names.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from flyball.ledger.codec import moment, unpack
+from flyball.ledger.steering import retry
 from flyball.ledger.tables import effects
 from flyball.model.effect import EffectState
 
-MOST: Final = 20  # groups that are shown
-_DISTINCT: Final = 1000  # different error texts that are looked at, those of the newest effects first
-_JOB_FAILED: Final = "failed"  # Flywheel's word for a job's state
-_PARTICULARS: Final = re.compile(
-    r"\b(?:[0-9a-f]{24}|fb-[a-z2-7]{6,26}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+(?:\.\d+)?(?=\s?(?:s|ms|min|h)\b))"
+SHOWN: Final = 20  # effects and paths that a group names
+Json = dict[str, Any]
+
+_DIFFERS: Final = (
+    (re.compile(r"fb-[a-z2-7]{26}"), "KEY"),
+    (re.compile(r"\b[0-9a-f]{24}\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"(?<![\w.])\d+(\.\d+)?(?![\w.])"), "N"),
 )
+_STATUS: Final = re.compile(r"\banswered (\d{3})\b")
+
+
+def reason_of(error: str | None) -> str:
+    """The reason without what differs from case to case; statuses of HTTP stay.
+
+    >>> reason_of("main: POST /sessions/{id}/analyses answered 422: input 5f0a1b2c3d4e5f6071829304 is not there")
+    'main: POST /sessions/{id}/analyses answered 422: input ID is not there'
+    """
+    text = _STATUS.sub(lambda found: f"answered s{found[1]}", error or "no reason is known")
+    for pattern, name in _DIFFERS:
+        text = pattern.sub(name, text)
+    return re.sub(r"\banswered s(\d{3})\b", r"answered \1", text)
 
 
 @dataclass(slots=True)
-class _Group:
+class Group:
+    """Failed effects of one kind, gear and reason.
+
+    Attributes:
+        kind, gear, reason: what they have in common; `gear` is None for what is no launch.
+        rules: of which rules.
+        ids: all of them, oldest first.
+        paths: targets of the first ones.
+        first, last: when the first and the last of them failed.
+    """
+
     kind: str
-    what: str
-    error: str
-    newest: int
-    first: int
-    last: int
-    count: int
-    rules: dict[str, None] = field(default_factory=dict)
+    gear: str | None
+    reason: str
+    rules: set[str] = field(default_factory=set)
+    ids: list[int] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    first: datetime | None = None
+    last: datetime | None = None
 
-    def take(self, other: _Group) -> None:
-        """Another group turned out to be the same."""
-        if other.newest > self.newest:
-            self.newest, self.error = other.newest, other.error
-        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
-        self.count += other.count
-        self.rules |= other.rules
-
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
+        """As people and machines are shown it: `{"kind", "gear", "reason", "count", "rules", "effects", "targets",
+        "first", "last"}`; `effects` and `targets` are the first twenty.
+        """
         return {
             "kind": self.kind,
-            "what": self.what,
-            "error": self.error,
-            "count": self.count,
-            "first": moment(self.first).isoformat(),
-            "last": moment(self.last).isoformat(),
-            "newest": str(self.newest),
+            "gear": self.gear,
+            "reason": self.reason,
+            "count": len(self.ids),
             "rules": sorted(self.rules),
+            "effects": [str(ident) for ident in self.ids[:SHOWN]],
+            "targets": self.paths,
+            "first": None if self.first is None else self.first.isoformat(),
+            "last": None if self.last is None else self.last.isoformat(),
         }
 
 
-def reason(error: str) -> str:
-    """An error without what belongs to one target alone."""
-    return _PARTICULARS.sub("…", error)
+def groups(connection: Connection, *, rule: str | None = None) -> list[Group]:
+    """The failed effects in groups, largest first."""
+    query = select(
+        effects.c.id,
+        effects.c.kind,
+        effects.c.rule,
+        effects.c.path,
+        effects.c.params,
+        effects.c.error,
+        effects.c.updated,
+    ).where(effects.c.state == str(EffectState.FAILED))
+    if rule is not None:
+        query = query.where(effects.c.rule == rule)
+    found: dict[tuple[str, str | None, str], Group] = {}
+    for row in connection.execute(query.order_by(effects.c.id)):
+        gear = unpack(row.params).get("gear") if row.kind == "launch" else None
+        reason = reason_of(row.error)
+        group = found.setdefault((row.kind, gear, reason), Group(row.kind, gear, reason))
+        group.rules.add(row.rule)
+        group.ids.append(row.id)
+        if len(group.paths) < SHOWN:
+            group.paths.append(row.path)
+        when = moment(row.updated)
+        group.first = when if group.first is None else min(group.first, when)
+        group.last = when if group.last is None else max(group.last, when)
+    return sorted(found.values(), key=lambda group: (-len(group.ids), group.kind, group.gear or "", group.reason))
 
 
-def failures(connection: Connection) -> dict[str, Any]:
-    """`{"groups": […], "more": groups that are not shown}`, the largest first.
+def retry_group(
+    connection: Connection,
+    now: datetime,
+    *,
+    rule: str | None = None,
+    gear: str | None = None,
+    kind: str | None = None,
+    error: str | None = None,
+) -> list[Json]:
+    """Try all failed effects again that fit; each with its id and state.
 
-    A group: `{"kind", "what" (the gear of a launch, else the kind), "error" (as the newest has it), "count", "first",
-    "last", "newest" (an effect's id), "rules"}`. Its kind is that of the effects, or `job`: the launch was accepted,
-    and the job failed on the site.
+    Args:
+        connection: of the transaction.
+        now: the present, UTC.
+        rule: only those of this rule.
+        gear: only launches of this gear.
+        kind: only those of this kind.
+        error: only those whose reason holds this text, letter case aside.
     """
-    by_reason: dict[tuple[str, str, str], _Group] = {}
-    for group in (*_failed(connection), *_failed_jobs(connection)):
-        (rule,) = group.rules
-        _merge(by_reason, (rule, group.kind, reason(group.error)), group)
-    gears = _gears(connection, (one.newest for one in by_reason.values() if one.kind in ("launch", "job")))
-    by_gear: dict[tuple[str, str, str], _Group] = {}
-    for group in by_reason.values():
-        group.what = gears.get(group.newest, group.kind)
-        _merge(by_gear, (group.what, group.kind, reason(group.error)), group)
-    ordered = sorted(by_gear.values(), key=lambda one: (-one.count, -one.newest))
-    return {"groups": [one.as_json() for one in ordered[:MOST]], "more": max(0, len(ordered) - MOST)}
-
-
-def _merge(groups: dict[tuple[str, str, str], _Group], key: tuple[str, str, str], group: _Group) -> None:
-    known = groups.setdefault(key, group)
-    if known is not group:
-        known.take(group)
-
-
-def _failed(connection: Connection) -> Iterable[_Group]:
-    newest = func.max(effects.c.id)
-    query = (
-        select(effects.c.rule, effects.c.kind, effects.c.error, *_measures())
-        .where(effects.c.state == str(EffectState.FAILED))
-        .group_by(effects.c.rule, effects.c.kind, effects.c.error)
-        .order_by(newest.desc())
-        .limit(_DISTINCT)
-    )
-    for rule, kind, error, number, last_id, first, last in connection.execute(query):
-        yield _Group(kind, kind, error or "no reason is on record", last_id, first, last, number, {rule: None})
-
-
-def _failed_jobs(connection: Connection) -> Iterable[_Group]:
-    query = (
-        select(effects.c.rule, *_measures())
-        .where(
-            effects.c.job > "",  # takes the index over jobs: launches only
-            effects.c.job_state == _JOB_FAILED,
-            effects.c.state == str(EffectState.DONE),
-        )
-        .group_by(effects.c.rule)
-    )
-    for rule, number, last_id, first, last in connection.execute(query):
-        error = "the site took the job, and it failed there; its log on the site says why"
-        yield _Group("job", "job", error, last_id, first, last, number, {rule: None})
-
-
-def _measures() -> tuple[Any, ...]:
-    return (
-        func.count(),
-        func.max(effects.c.id),
-        func.min(effects.c.updated),
-        func.max(effects.c.updated),
-    )
-
-
-def _gears(connection: Connection, wanted: Iterable[int]) -> dict[int, str]:
-    """Effect → the gear that it launches."""
-    query = select(effects.c.id, effects.c.params).where(effects.c.id.in_(list(wanted)))
-    found = {}
-    for ident, params in connection.execute(query):
-        gear = unpack(params).get("gear")
-        if isinstance(gear, str):
-            found[ident] = gear
-    return found
+    done: list[Json] = []
+    for group in groups(connection, rule=rule):
+        fits = gear in (None, group.gear) and kind in (None, group.kind)
+        if fits and (error is None or error.lower() in group.reason.lower()):
+            done += [retry(connection, str(ident), now) for ident in group.ids]
+    return done

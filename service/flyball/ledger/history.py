@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 from sqlalchemy.sql.schema import Column
 
 from flyball.ledger.codec import moment, moment_or_none, row_effect, row_target, unpack
-from flyball.ledger.failures import failures
+from flyball.ledger.failed_jobs import failed_jobs
+from flyball.ledger.failures import groups
 from flyball.ledger.history_counts import Counts, Pending, counts, pending, queue
 from flyball.ledger.history_pages import LIMIT, BadQuery, Page, one_of, page
 from flyball.ledger.history_targets import find_target
@@ -27,7 +28,7 @@ from flyball.model.node import NodeKey
 from flyball.model.ports import Store
 
 ALERT_STATES: Final = ("open", "resolved")
-EVENT_KINDS: Final = ("new", "changed", "gone", "hidden", "job", "own", "webhook", "startup", "schedule")
+EVENT_KINDS: Final = ("new", "changed", "gone", "hidden", "job", "own", "edited", "webhook", "startup", "schedule")
 EVENT_SOURCES: Final = ("poll", "sweep", "baseline", "webhook", "startup", "schedule", "effect")
 
 Where = list[ColumnElement[bool]]
@@ -305,9 +306,14 @@ class History:
         """A page of `list_alerts`."""
         return (await self._store.read(partial(list_alerts, **filters))).as_json()
 
-    async def failures(self) -> dict[str, Any]:
-        """As `failures`."""
-        return await self._store.read(failures)
+    async def failures(self, rule: str | None = None) -> list[dict[str, Any]]:
+        """The failed effects in groups, largest first (`Group.as_json`)."""
+        found = await self._store.read(partial(groups, rule=rule))
+        return [group.as_json() for group in found]
+
+    async def failed_jobs(self) -> list[dict[str, Any]]:
+        """Launches whose job failed on the site, in groups of the same shape."""
+        return [group.as_json() for group in await self._store.read(failed_jobs)]
 
     async def find_target(self, text: str) -> list[NodeKey]:
         """As `find_target`."""

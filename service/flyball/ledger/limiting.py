@@ -20,6 +20,7 @@ from flyball.ledger.tables import effects, rules
 from flyball.model.effect import EffectState
 from flyball.rules.claims import REMOVE
 from flyball.rules.matrix import family_of
+from flyball.rules.scope import Scope
 
 LAUNCH: Final = "launch"
 LOOK_AGAIN: Final = timedelta(minutes=5)  # when what is held back looks again, should nothing call it earlier
@@ -41,6 +42,7 @@ class Caps:
     Attributes:
         version: the rule's present one.
         running, per_day, canary: its limits; None: no cap.
+        scope: which targets it is about.
         stopped: its mode lets nothing be carried out (`paused`, `shadow`); retractions go on.
     """
 
@@ -49,6 +51,7 @@ class Caps:
     per_day: int | None = None
     canary: int | None = None
     stopped: bool = False
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Hold:
     state: EffectState
     due: datetime | None
     reason: str
-    held_for: str
+    held_for: str | None
 
 
 @dataclass(slots=True)
@@ -171,7 +174,7 @@ def is_retraction(row: Any) -> bool:
     if row.kind == LAUNCH:
         return False
     params = unpack(row.params)
-    return bool(params.get("operation") == REMOVE or params.get("status") == "resolved")
+    return bool(params.get("operation") in (REMOVE, "delete") or params.get("status") == "resolved")
 
 
 def call_waiting(connection: Connection, rule: str, now: datetime, *, never_sent: bool = False) -> None:

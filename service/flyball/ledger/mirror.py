@@ -232,6 +232,24 @@ def labelled(connection: Connection, site: str, level: Level) -> list[tuple[Node
 _ABOVE = tuple((level, str(level)) for level in HIERARCHY[:-1])
 
 
+def runs_on(
+    connection: Connection, site: str, level: Level, ids: Sequence[str], gears: Iterable[str]
+) -> dict[str, list[Node]]:
+    """Container → jobs of some gears on it or below it, as far as they are there."""
+    found: dict[str, list[Node]] = {}
+    for some in chunks(ids):
+        query = select(nodes).where(
+            nodes.c.site == site,
+            nodes.c[str(level)].in_(some),
+            nodes.c.level == str(Level.JOB),
+            nodes.c.label.in_(sorted(gears)),
+            nodes.c.presence == str(Presence.PRESENT),
+        )
+        for row in connection.execute(query):
+            found.setdefault(getattr(row, str(level)), []).append(row_node(row))
+    return found
+
+
 def ancestor_keys(node: Node) -> list[NodeKey]:
     """Keys of a node's ancestors, from the top."""
     parents, own, site = node.parents, node.level, node.key.site

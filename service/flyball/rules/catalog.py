@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from flyball.configfile.local import LocalFile
 from flyball.model.levels import Level
 from flyball.rules.expression import Expression
+from flyball.rules.profiles import Profile
 from flyball.rules.rule import EffectSpec, WhenOver
 from flyball.rules.templates import Template
 
@@ -34,6 +37,11 @@ class Fault(Exception):  # noqa: N818 - it is reported, not raised to the top
         self.offset = offset
 
 
+def unknown_file(name: str, path: PathInFile) -> LocalFile:  # noqa: ARG001 - the signature of `Compiler.local`
+    """What is known of a file where the config folder is not known: nothing."""
+    return LocalFile(Path(name), "", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Compiler:
     """Compiles the expressions and templates of one rule; knows which names the rule has.
@@ -45,9 +53,14 @@ class Compiler:
     names: frozenset[str]
     expression: Callable[[str, PathInFile], Expression]
     template: Callable[[str, PathInFile], Template]
+    template_of_row: Callable[[str, PathInFile], Template]  # the same, with a table's `row` among the names
     environment: Mapping[str, str]  # for `env:NAME` in parameters
     channels: frozenset[str] | None = None  # names of the configured channels; None: not known here
     notify: str | None = None  # the default alert channel
+    profile: Callable[[str, PathInFile], Profile] | None = None  # a profile of the folder by its name; raises `Fault`
+    sites: Mapping[str, str] | None = None  # site name → flywheel or neuroscout; None: not known here
+    site: str | None = None  # the rule's own site
+    local: Callable[[str, PathInFile], LocalFile] = unknown_file  # a file of the config folder
 
 
 class EffectKind(Protocol):

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from flyball.rules.reference_files import FILE_EFFECTS
+from flyball.rules.reference_scout import SCOUT
+
 FILE: Final = """
 version: 1
 defaults:
@@ -99,6 +102,11 @@ rules:
       - {webhook: lab}                                 # POST /hooks/lab
       - startup
     do: [{alert: {title: "look at {{ session.label }}"}}]
+  - id: compiled
+    site: scout                                        # a Neuroscout server
+    each: analysis
+    trigger: [{analysis: [PASSED, FAILED]}]
+    do: [{alert: {title: "{{ analysis.name }} is {{ analysis.status }}"}}]
 """,
     "scope": """
 rules:
@@ -276,6 +284,8 @@ rules:
 """
 
 EFFECTS: Final = {
+    **SCOUT,
+    **FILE_EFFECTS,
     "alert": (
         "Opens a message to people when its condition turns true, repeats it, and sends the all-clear.",
         """
@@ -333,6 +343,26 @@ rules:
           text: "{{ acquisition.label }}: mean FD {{ file.info.fd_mean }} mm"
 """,
     ),
+    "report": (
+        "Keeps a report about a project up to date: CSV, and one HTML file with plots; on disk or on the project.",
+        """
+profiles:
+  bold-rest: {metrics: {fd_mean: {warn: 0.25, fail: 0.5}}}
+rules:
+  - id: nightly
+    each: project
+    trigger: {schedule: "0 5 * * *"}
+    do:
+      - report: {kind: qc, profile: [bold-rest], format: [csv, html], to: [disk, project]}
+      - report:
+          when: "'study' in project.tags"
+          kind: gear-status
+          gear: bids-mriqc
+          format: csv
+          to: project
+          name: "{{ project.label }}_mriqc"
+""",
+    ),
     "tag": (
         "Keeps tags equal to their conditions: set while true, taken away when false, left alone while unknown.",
         """
@@ -349,5 +379,5 @@ rules:
 }
 """Effect kind → what it does, and an example with all of its parameters."""
 
-NOT_YET: Final = frozenset({"TriggerForm.analysis"})
+NOT_YET: Final[frozenset[str]] = frozenset()
 """Keys that the language has and this version refuses; they have no example, and a test sees that they are refused."""

@@ -102,6 +102,12 @@ class Triggers:
     jobs: tuple[JobTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
     webhooks: tuple[str, ...] = ()
+    analyses: frozenset[str] = frozenset()  # statuses of Neuroscout analyses
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the rule looks at what is there already, and not only when something that it waits for happens."""
+        return self.changed or self.startup
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +184,8 @@ class Rule:
         cells: of a rule on each cell of its matrix: cell id → cell.
         parent: of a rule that its matrix was expanded into: the id in the file.
         retired: it stands in for one that an edit of the matrix took out: it wants nothing any more.
+        rests_on: levels below the target that its effects go by as a whole (reports); no expression reads them.
+        summed: nothing reads what lies below one by one: it is summed up and not loaded.
     """
 
     id: str
@@ -208,6 +216,8 @@ class Rule:
     cells: Mapping[str, Cell] = field(default_factory=dict)
     parent: str = ""
     retired: bool = False
+    rests_on: frozenset[Level] = frozenset()
+    summed: bool = False
 
     @property
     def written_as(self) -> str:
@@ -218,6 +228,11 @@ class Rule:
     def searches(self) -> frozenset[Search]:
         """What the site's search is asked for it."""
         return frozenset(one.search for one in self.select if one.search is not None)
+
+    @property
+    def gears(self) -> frozenset[str]:
+        """Gears whose runs on the target its effects stand on."""
+        return frozenset(name for spec in self.do for name in getattr(spec, "runs", ()))
 
     def looks_at(self, level: Level, attribute: str) -> bool:
         """Whether some expression reads `level.attribute…` (or the whole of `level`)."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from flyball.configfile.reference import code, keys_of, table
 from flyball.configfile.schema import Generator, without_null_defaults
+from flyball.settings.keeping import Keep
 from flyball.settings.model import Settings
 from flyball.settings.parts import (
     EmailChannel,
@@ -20,7 +21,7 @@ from flyball.settings.parts import (
     TeamsChannel,
     WebhookChannel,
 )
-from flyball.settings.sites import FlywheelSite, NeuroscoutSite, Poll, SiteLimits, Timeouts, UnclearWait
+from flyball.settings.sites import FlywheelSite, NeuroscoutSite, Poll, ScoutLimits, SiteLimits, Timeouts, UnclearWait
 
 _HEAD: Final = """\
 <!-- Generated: flyball schema settings --markdown > docs/reference/settings.md -->
@@ -43,6 +44,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "unclear_wait": UnclearWait,
     "timeouts": Timeouts,
     "sites: Neuroscout": NeuroscoutSite,
+    "limits of a Neuroscout server": ScoutLimits,
     "http": Http,
     "hooks": Hook,
     "channels: log": LogChannel,
@@ -51,6 +53,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "channels: teams": TeamsChannel,
     "channels: email": EmailChannel,
     "heartbeat": Heartbeat,
+    "keep": Keep,
     "log": Log,
 }
 """Title → the model that is explained there."""
@@ -69,6 +72,7 @@ hooks: {lab: {secret: env:HOOK_SECRET}}
 channels: {lab: {kind: slack, url: env:SLACK_URL}}
 fields_out: [subject.label, session.label, acquisition.label]
 heartbeat: {url: env:HEARTBEAT_URL, every: 5m}
+keep: {decisions: 90d}
 log: {level: info}
 """,
     "sites: Flywheel": """
@@ -78,7 +82,7 @@ sites:
     api_key: env:FLYWHEEL_API_KEY
     poll: {every: 30s}
     limits: {concurrency: 16}
-    unclear_wait: 5s         # for both kinds of unclear ends
+    unclear_wait: 5s         # for all three waits
     timeouts: {whole: 10m}
 """,
     "poll": """
@@ -97,7 +101,7 @@ sites:
 sites:
   main:
     api_key: env:FLYWHEEL_API_KEY
-    unclear_wait: {reset: 5s, timeout: 2m}
+    unclear_wait: {reset: 5s, timeout: 2m, late: 1m}
 """,
     "timeouts": """
 sites:
@@ -117,6 +121,10 @@ sites:
     limits: {per_second: 2}
     unclear_wait: 1m
     timeouts: {silence: 2m}
+""",
+    "limits of a Neuroscout server": """
+sites:
+  scout: {kind: neuroscout, limits: {concurrency: 4, per_second: 5, compiling: 2}}
 """,
     "http": f"""
 {_MAIN}http: {{host: 127.0.0.1, port: 8080, token: "file:/run/secrets/flyball-token"}}
@@ -152,6 +160,9 @@ sites:
 """,
     "heartbeat": f"""
 {_MAIN}heartbeat: {{url: env:HEARTBEAT_URL, every: 5m}}
+""",
+    "keep": f"""
+{_MAIN}keep: {{events: 30d, decisions: 90d, attempts: 30d, intents: 7d, max_mb: 5000}}
 """,
     "log": f"""
 {_MAIN}log: {{format: json, level: info}}

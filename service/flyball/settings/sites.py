@@ -60,11 +60,16 @@ class UnclearWait(Part):
         default=timedelta(seconds=60),
         description="After a time-out of our own: the site may still be at work. Too short a wait risks a double.",
     )
+    late: Duration = Field(
+        default=timedelta(seconds=20),
+        description="Least pause between the first question and the second, and last, one: a site may carry a request "
+        "out long after the connection, or the daemon, is gone. It only holds up what must be sent again.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _one_for_both(cls, value: Any) -> Any:
-        return {"reset": value, "timeout": value} if isinstance(value, (str, int)) else value
+        return {"reset": value, "timeout": value, "late": value} if isinstance(value, (str, int)) else value
 
 
 class Timeouts(Part):
@@ -101,13 +106,30 @@ class FlywheelSite(_Site):
     )
 
 
+class ScoutLimits(SiteLimits):
+    """How hard a Neuroscout server may be worked."""
+
+    compiling: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=8,
+        description="Analyses of the daemon in the server's compile queue at once. Others share it: a large number "
+        "makes them wait behind yours, 1 compiles one after another.",
+    )
+
+
 class NeuroscoutSite(_Site):
     """A Neuroscout server."""
+
+    limits: ScoutLimits = Field(default=ScoutLimits(), description="How hard the server may be worked.")
 
     kind: Literal["neuroscout"] = Field(description="neuroscout")
     url: Address = Field(default="https://neuroscout.org/api", description="Address of the server's API.")
     email: str | None = Field(default=None, description="The account's mail address; without one, only reading works.")
     password: SecretStr | None = Field(default=None, description="The account's password.")
+
+    @property
+    def has_account(self) -> bool:
+        """Whether there is an account: without one, nothing is watched and nothing is made."""
+        return self.email is not None and self.password is not None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:

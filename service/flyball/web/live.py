@@ -12,7 +12,7 @@ The first message of a stream has all parts. `acting` says what acting takes: `t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from flyball.web.readiness import readiness
 _SHARE: Final = 10.0  # a look that took a second is taken every ten seconds at most
 _ROWS: Final = 25
 _ALERTS: Final = 25
+_GROUPS: Final = 20
 _TICKING: Final = ("uptime_s",)  # what changes by itself is no news
 _RULE: Final = ("title", "site", "each", "mode", "last_error", "rejected")  # of a rule; with the counts above zero
 _KEPT: Final = ("id", "rule", "target", "kind", "state", "summary", "attempts", "created", "updated", "error")
@@ -82,7 +83,7 @@ class Live:
             parts["status"] = status
             parts["now"] = await self._effects("running")
             parts["held"] = await self._effects("held")
-            parts["failures"] = await daemon.failures()
+            parts["failures"] = _worst([*await daemon.failures(), *await daemon.failed_jobs()])
             parts["weather"] = await daemon.weather()
             parts["recent"] = await self._effects(None)
             parts["alerts"] = (await daemon.alerts(state="open", limit=_ALERTS))["results"]
@@ -101,6 +102,13 @@ def _brief(rule: Mapping[str, Any]) -> Json:
     for name in ("decisions", "effects"):
         said[name] = {key: number for key, number in (rule.get(name) or {}).items() if number}
     return said
+
+
+def _worst(groups: Sequence[Json]) -> Json:
+    """The largest groups, and how many more there are; of each group's effects one, as an example."""
+    ordered = sorted(groups, key=lambda group: -group["count"])
+    shown = [{**group, "effects": group["effects"][:1], "targets": group["targets"][:1]} for group in ordered[:_GROUPS]]
+    return {"groups": shown, "more": len(ordered) - len(shown)}
 
 
 def _short(effect: Mapping[str, Any]) -> Json:

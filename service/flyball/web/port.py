@@ -82,6 +82,10 @@ class Daemon(Protocol):
         """One effect with its attempts. Raises NotFound."""
         ...
 
+    async def failures(self, rule: str | None = None) -> list[Json]:
+        """The failed effects by kind, gear and reason, largest group first."""
+        ...
+
     async def decisions(
         self,
         *,
@@ -119,10 +123,8 @@ class Daemon(Protocol):
         """A page of alerts, newest first."""
         ...
 
-    async def failures(self) -> Json:
-        """What failed and why: `{"groups": [{"kind", "what", "error", "count", "first", "last", "newest", "rules"}],
-        "more"}`, the largest group first.
-        """
+    async def failed_jobs(self) -> list[Json]:
+        """Launches whose job failed on the site, in groups of the same shape, of kind `job`."""
         ...
 
     async def weather(self) -> Json:

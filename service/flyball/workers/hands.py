@@ -40,6 +40,19 @@ class SiteHands:
         """Add a note."""
         await self._client.add_note(level, ident, text)
 
+    async def info(self, level: str, ident: str, *, fresh: bool = False) -> dict[str, Any]:
+        """The info of one container or file."""
+        found = (await self._client.get(level, ident, fresh=fresh)).get("info")
+        return found if isinstance(found, dict) else {}
+
+    async def set_info(self, level: str, ident: str, values: Json) -> None:
+        """Set top-level keys of info. A file of a site without file ids is named by its container."""
+        if level == "file" and "/" in ident:
+            container, _, name = ident.partition("/")
+            await self._client.set_info("container", container, values, file_name=name)
+        else:
+            await self._client.set_info(level, ident, values)
+
     async def gear(self, name: str, version: str | None = None) -> dict[str, Any]:
         """A gear by name."""
         return await self._client.gear(name, version)

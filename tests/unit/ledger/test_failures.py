@@ -1,100 +1,100 @@
-"""What failed, in groups."""
+"""Failed effects in groups, and tried again together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 import pytest
-from sqlalchemy import Connection, create_engine, insert
 
-from flyball.ledger.codec import pack
-from flyball.ledger.failures import MOST, failures, reason
-from flyball.ledger.tables import effects, metadata
+from fakes.bench import Bench, node
+from flyball.ledger.failures import groups, reason_of, retry_group
+from flyball.model.errors import Permanent
 
-ID = "5f00000000000000000000{:02x}"
+RULES = """
+rules:
+  - id: convert
+    each: file
+    since: all
+    do:
+      - launch: {gear: dcm2niix, on: session, inputs: {source: file}}
+  - id: remark
+    each: file
+    since: all
+    do:
+      - note: {on: session, text: seen}
+"""
+FILES = ("f1", "f2", "f3")
 
 
 @pytest.fixture
-def connection() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
-    metadata.create_all(engine)
-    with engine.connect() as opened:
-        yield opened
-    engine.dispose()
-
-
-def add(connection: Connection, error: str | None = None, *, gear: str = "recon-all", **more: Any) -> None:
-    """One effect; its time grows with its number."""
-    row: dict[str, Any] = {"site": "main", "rule": "recon", "rule_version": "1", "level": "session", "target": "s"}
-    row |= {"path": "scien/tome", "kind": "launch", "state": "failed", "once_key": "fb-a", "lane": "x", "slot": "1"}
-    row |= {"summary": "launch", "params": pack({"gear": gear}), "created": 0, "attempts": 1, "failures": 0}
-    row |= {"unclear": 0, "looked": 0, "error": error, "updated": more.pop("at", 0), **more}
-    connection.execute(insert(effects).values(row))
-
-
-def test_one_reason_is_one_group(connection: Connection) -> None:
-    """Ids, keys and durations of single targets keep nothing apart; the newest error stands for all."""
-    for number in range(3):
-        add(connection, f"acquisition {ID.format(number)} has no file T1w", at=number * 1_000_000)
-    (group,) = failures(connection)["groups"]
-    assert (group["what"], group["kind"], group["count"], group["newest"]) == ("recon-all", "launch", 3, "3")
-    assert group["error"] == f"acquisition {ID.format(2)} has no file T1w"
-    assert (group["first"], group["last"]) == ("1970-01-01T00:00:00+00:00", "1970-01-01T00:00:02+00:00")
-
-
-def test_gears_and_kinds_are_kept_apart(connection: Connection) -> None:
-    """The same words of another gear, or of a tag, are another failure; two rules that launch one gear share theirs."""
-    add(connection, "no")
-    add(connection, "no", rule="recon-by-session")
-    add(connection, "no", gear="mriqc", rule="qc")
-    add(connection, "no", kind="tag", rule="qc")
-    found = {(one["kind"], one["what"]): (one["count"], one["rules"]) for one in failures(connection)["groups"]}
-    assert found == {
-        ("launch", "recon-all"): (2, ["recon", "recon-by-session"]),
-        ("launch", "mriqc"): (1, ["qc"]),
-        ("tag", "tag"): (1, ["qc"]),
-    }
-
-
-def test_jobs_that_failed_on_the_site_are_told(connection: Connection) -> None:
-    """The launch went well, the job did not. Jobs that run or ended well are none of this."""
-    for number, state in enumerate(("failed", "failed", "complete", "running")):
-        add(connection, state="done", job=ID.format(number), job_state=state)
-    (group,) = failures(connection)["groups"]
-    assert (group["kind"], group["what"], group["count"]) == ("job", "recon-all", 2)
-
-
-def test_what_did_not_fail_is_not_there(connection: Connection) -> None:
-    """Errors of effects that wait or are tried again are no failures."""
-    for state in ("planned", "held", "waiting", "done", "cancelled"):
-        add(connection, "later", state=state)
-    assert failures(connection) == {"groups": [], "more": 0}
-
-
-def test_the_largest_come_first_and_the_rest_is_counted(connection: Connection) -> None:
-    """A page has room for some; how many more there are is said."""
-    for letter in "abcdefghijklmnopqrstuvwxyz":
-        add(connection, f"reason {letter}")
-    add(connection, "reason m")
-    found = failures(connection)
-    assert found["groups"][0]["error"] == "reason m"
-    assert (len(found["groups"]), found["more"]) == (MOST, 26 - MOST)
+def bench() -> Iterator[Bench]:
+    with Bench(RULES) as made:
+        made.lab(*(node("file", ident, name=ident) for ident in FILES))
+        made.site.add_gear("dcm2niix", category="converter", inputs={"source": {"base": "file"}})
+        yield made
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("error", "reason"),
     [
-        ("no answer after 30.1 s", "no answer after 29.8 s"),
-        ("fb-abcdefghijklmnopqrstuvwxyz is taken", "fb-bcdefghijklmnopqrstuvwxyza is taken"),
-        ("request 0f8fad5b-d9cb-469f-a165-70867728950e", "request 7c9e6679-7425-40de-944b-e07fc1f90ae7"),
+        (
+            "main: POST /x answered 422: input 5f0a1b2c3d4e5f6071829304 has 17 pages",
+            "main: POST /x answered 422: input ID has N pages",
+        ),
+        ("no job with tag fb-abcdefghijklmnopqrstuvwxyz", "no job with tag KEY"),
+        ("gear fs 1.2.0_7.2.0: input t1w_2 is missing", "gear fs 1.2.0_7.2.0: input t1w_2 is missing"),
+        (None, "no reason is known"),
     ],
 )
-def test_particulars_do_not_count(one: str, other: str) -> None:
-    """What is of one request or target alone."""
-    assert reason(one) == reason(other)
+def test_a_reason_is_what_cases_have_in_common(error: str | None, reason: str) -> None:
+    """Ids, keys and numbers go; statuses, names and versions stay."""
+    assert reason_of(error) == reason
 
 
-def test_codes_count() -> None:
-    """A 403 is another reason than a 409."""
-    assert reason("403: no permission") != reason("409: no permission")
+def fail(bench: Bench) -> None:
+    """Three launches are refused for two reasons, and a note for another."""
+    bench.site.faults.add("add_job", Permanent("no room for 12 files", status=422), times=2)
+    bench.decide("convert", "f1", "f2")
+    bench.act()
+    bench.site.faults.add("add_job", Permanent("gear is broken", status=400))
+    bench.site.faults.add("add_note", Permanent("no room for 3 files", status=422))
+    bench.decide("convert", "f3")
+    bench.decide("remark", "f1")
+    bench.act()
+
+
+def test_the_largest_group_comes_first(bench: Bench) -> None:
+    """By kind, gear and reason, with rules, numbers, targets and times."""
+    fail(bench)
+    found = [group.as_json() for group in bench.ledger.do(groups)]
+    shown = [(group["kind"], group["gear"], group["reason"], group["count"]) for group in found]
+    assert shown == [
+        ("launch", "dcm2niix", "no room for N files", 2),
+        ("launch", "dcm2niix", "gear is broken", 1),
+        ("note", None, "no room for N files", 1),
+    ]
+    assert found[0]["effects"] == ["1", "2"]
+    assert found[0]["rules"] == ["convert"]
+    assert found[0]["first"] == found[0]["last"] == bench.clock.now().isoformat()
+    of_rules = [partial(groups, rule=rule) for rule in ("remark", "nobody")]
+    assert [len(bench.ledger.do(work)) for work in of_rules] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "states"),
+    [
+        ({"gear": "dcm2niix"}, ["done", "done", "done", "failed"]),
+        ({"gear": "dcm2niix", "error": "ROOM"}, ["done", "done", "failed", "failed"]),
+        ({"error": "room"}, ["done", "done", "failed", "done"]),
+        ({"rule": "remark"}, ["failed", "failed", "failed", "done"]),
+        ({"kind": "launch", "error": "broken"}, ["failed", "failed", "done", "failed"]),
+        ({"gear": "another"}, ["failed", "failed", "failed", "failed"]),
+    ],
+)
+def test_a_group_is_tried_again_together(bench: Bench, chosen: dict[str, str], states: list[str]) -> None:
+    """What fits is planned anew and carried out; the rest stays failed."""
+    fail(bench)
+    bench.ledger.do(lambda connection: retry_group(connection, bench.clock.now(), **chosen))
+    bench.act()
+    assert bench.states() == states

@@ -49,6 +49,7 @@ class FakeDaemon:
         self.known_decisions: list[Json] = []
         self.known_tries: list[Json] = []
         self.known_why: Json = {}
+        self.known_failed_jobs: list[Json] = []
         self.known_failures: list[Json] = []
         self.known_weather: Json = {}
         self.broken: BaseException | None = None  # raised by everything but readiness
@@ -113,6 +114,10 @@ class FakeDaemon:
                 return {**effect, "tries": self.known_tries, "decision": None}
         raise NotFound(f"there is no effect {ident!r}")
 
+    async def failures(self, rule: str | None = None) -> list[Json]:
+        self._note("failures", {"rule": rule})
+        return []
+
     async def decisions(self, **filters: Any) -> Json:
         self._note("decisions", filters)
         return _page(self.known_decisions, filters)
@@ -125,9 +130,9 @@ class FakeDaemon:
         self._note("alerts", filters)
         return _page(self.known_alerts, filters)
 
-    async def failures(self) -> Json:
-        self._note("failures", {})
-        return {"groups": self.known_failures, "more": 0}
+    async def failed_jobs(self) -> list[Json]:
+        self._note("failed_jobs", {})
+        return self.known_failed_jobs
 
     async def weather(self) -> Json:
         self._note("weather", {})

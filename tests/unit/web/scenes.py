@@ -59,12 +59,13 @@ def busy() -> FakeDaemon:
     daemon.known_failures = [
         {
             "kind": "launch",
-            "what": "freesurfer-recon-all",
-            "error": "input t2 is no file of type nifti",
+            "gear": "freesurfer-recon-all",
+            "reason": "input t2 is no file of type nifti",
             "count": 112,
             "first": NOW.isoformat(),
             "last": NOW.isoformat(),
-            "newest": "7",
+            "effects": ["7"],
+            "targets": [HOSTILE],
             "rules": ["bold-qc"],
         }
     ]

@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from flyball.configfile.local import LocalFile
 from flyball.configfile.problems import problems_of
 from flyball.configfile.suggest import instead
 from flyball.configfile.tree import Map, Path, Seq, Written
+from flyball.model.errors import ConfigError
 from flyball.model.levels import Level
 from flyball.model.place import Problem
-from flyball.rules.catalog import Compiler, EffectKind, Fault
+from flyball.rules.catalog import Compiler, EffectKind, Fault, PathInFile, unknown_file
 from flyball.rules.expression import Expression
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.fields import expression_text
@@ -60,7 +62,9 @@ class Doing:
             if isinstance(entry, Map):
                 self._check(index, entry)
 
-    def compile(self, each: Level, names: frozenset[str], notify: str | None) -> tuple[EffectSpec, ...]:
+    def compile(
+        self, each: Level, names: frozenset[str], notify: str | None, site: str | None = None
+    ) -> tuple[EffectSpec, ...]:
         """The compiled entries; what is wrong is among the problems of the texts."""
         done: list[EffectSpec] = []
         before: Counter[str] = Counter()
@@ -72,7 +76,7 @@ class Doing:
             try:
                 self._check_channel(params, notify)
                 # Counted among its kind: entries of other kinds may come and go without it becoming another one.
-                spec = kind.compile(params, when, before[kind.name], self._compiler(each, names, notify, path))
+                spec = kind.compile(params, when, before[kind.name], self._compiler(each, names, notify, path, site))
             except Fault as fault:
                 place = self._written.place((*path, *fault.path), offset=fault.offset)
                 named = next((f"`{part}`: " for part in reversed(fault.path) if isinstance(part, str)), "")
@@ -80,6 +84,9 @@ class Doing:
                 continue
             before[kind.name] += 1
             self._texts.reads |= spec.reads
+            local = getattr(spec, "local", None)
+            if local:  # a file with other content makes another rule
+                self.meaning.append({"files": dict(local)})
             done.append(spec)
         return tuple(done)
 
@@ -132,16 +139,31 @@ class Doing:
                 f"use one of kind {' or '.join(sorted(_USABLE_CHANNELS))}",
             )
 
-    def _compiler(self, each: Level, names: frozenset[str], notify: str | None, path: Path) -> Compiler:
+    def _compiler(
+        self, each: Level, names: frozenset[str], notify: str | None, path: Path, site: str | None
+    ) -> Compiler:
         return Compiler(
             each=each,
             names=names,
             expression=lambda text, below: self._texts.parameter(text, names, path, below),
             template=lambda text, below: self._texts.template(text, names, below),
+            template_of_row=lambda text, below: self._texts.template(text, names | {"row"}, below),
             environment=self._around.environment,
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
+            profile=self._texts.profile,
+            sites=self._around.site_kinds,
+            site=site,
+            local=self._local,
         )
+
+    def _local(self, name: str, path: PathInFile) -> LocalFile:
+        if self._around.files is None:
+            return unknown_file(name, path)
+        try:
+            return self._around.files.find(name)
+        except ConfigError as error:
+            raise Fault(path, str(error)) from None
 
     def _wrong(self, path: Path, message: str, *, key: bool = False) -> None:
         self._texts.problems.append(Problem(self._written.place(path, key=key), message))

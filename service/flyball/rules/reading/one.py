@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +22,7 @@ from flyball.rules.defaults import with_defaults
 from flyball.rules.keys import fingerprint
 from flyball.rules.matrix import Cell, cell_rule_id
 from flyball.rules.profiles import Cut
+from flyball.rules.reading import scouting
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.doing import Doing
 from flyball.rules.reading.matrix import read_matrix
@@ -27,7 +30,7 @@ from flyball.rules.reading.models import DefaultsForm, ExpectedForm, RuleForm, S
 from flyball.rules.reading.names import a, in_order, names_at, names_below, wrong_name
 from flyball.rules.reading.profile import Profiles
 from flyball.rules.reading.result import RuleTest
-from flyball.rules.reading.static import levels_below, own_needs, reads_of
+from flyball.rules.reading.static import levels_below, own_needs, reads_of, rests_on_of, with_runs
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import (
     Expected,
@@ -38,12 +41,12 @@ from flyball.rules.rule import (
     Rule,
     ScheduleTrigger,
     Selection,
+    Since,
     Triggers,
     WhenOver,
 )
 from flyball.rules.scope import Scope, compile_globs
 
-NOT_YET = "is not available in this version"
 NOT_FOR_CELLS = frozenset(("scope", "settle", "since"))  # of `defaults`: what is about containers and their data
 _NO_MEANING = frozenset(("title", "tests"))  # they change nothing that the rule does
 
@@ -95,7 +98,7 @@ class RuleReader:
         except ValidationError as error:
             self.problems += problems_of(error, self._written, RuleForm, self._base)
             return []
-        self._unavailable(form)
+        scouting.check(form, self._around.site_kinds, doing.kinds, self._wrong)
         if self.problems:
             return []
         each = Level(form.each)
@@ -111,7 +114,8 @@ class RuleReader:
         expected = self._expected(form, each)
         notify = self._defaults.notify if self._defaults is not None else None
         self._check_notify(notify)
-        do = doing.compile(each, names, notify)
+        do = doing.compile(each, names, notify, site)
+        trigger = with_runs(trigger, do)
         if self.problems or site is None:
             return []
         since, texts = form.since, self._texts
@@ -119,6 +123,16 @@ class RuleReader:
         known = frozenset(str(level) for level in Level) | {"group", "gear", "event"}
         reads = reads_of(texts.reads, texts.texts, select, known)
         self.tests = self._own_tests(form)
+        rests_on = rests_on_of(do)
+        needed = partial(
+            levels_below,
+            each,
+            select=select,
+            expect=expected,
+            expressions=texts.expressions,
+            reads=reads,
+            texts=texts.texts,
+        )
         whole = Rule(
             id=form.id,
             title=form.title or form.id,
@@ -140,20 +154,13 @@ class RuleReader:
             mode=Mode(form.mode),
             limits=Limits(form.limits.running, form.limits.per_day, form.limits.canary),
             retry=None if form.retry is None else Retry(form.retry.attempts, *form.retry.backoff),
-            below=levels_below(
-                each,
-                settle=form.settle,
-                since=since,
-                select=select,
-                expect=expected,
-                expressions=texts.expressions,
-                reads=reads,
-                texts=texts.texts,
-            ),
+            below=needed(settle=form.settle, since=since),
             reads=reads,
             profiles=frozenset(texts.profiles),
             peers=frozenset(name for name, profile in texts.profiles.items() if profile.peered),
             cells={cell.id: cell for cell in cells} if each is Level.MATRIX else {},
+            rests_on=rests_on,
+            summed=bool(rests_on) and not needed(settle=timedelta(0), since=Since(everything=True)),
         )
         if each is Level.MATRIX or form.matrix is None:
             return [whole]
@@ -187,12 +194,6 @@ class RuleReader:
     def _wrong(self, message: str, *path: str | int, key: bool = False) -> None:
         self.problems.append(Problem(self.place(*path, key=key), message))
 
-    def _unavailable(self, form: RuleForm) -> None:
-        """What the language has and this version has not."""
-        for index, trigger in enumerate(form.trigger):
-            if not isinstance(trigger, str) and trigger.analysis is not None:
-                self._wrong(f"the trigger `analysis` {NOT_YET}", "trigger", index)
-
     def _site(self, form: RuleForm, each: Level, doing: Doing) -> str | None:
         """The site's name: the one given, or the only one of the kind that `each` needs."""
         if each is Level.MATRIX:
@@ -201,7 +202,7 @@ class RuleReader:
         if form.site is not None:
             if form.site not in kinds:
                 self._wrong(f"there is no site `{form.site}` in the settings; {instead(form.site, kinds)}", "site")
-            elif kinds[form.site] != "flywheel":
+            elif kinds[form.site] != "flywheel" and not scouting.is_about_analyses(form, kinds):
                 self._wrong(f"the site `{form.site}` is a {kinds[form.site]} server and has no {each}", "site")
             return form.site
         fitting = sorted(name for name, kind in kinds.items() if kind == "flywheel")
@@ -258,9 +259,11 @@ class RuleReader:
         jobs: list[JobTrigger] = []
         schedules: list[ScheduleTrigger] = []
         webhooks: list[str] = []
+        analyses: list[str] = []
         for index, entry in enumerate(form.trigger):
             if isinstance(entry, str):
                 continue
+            analyses += entry.analysis or ()
             if entry.job is not None:
                 jobs.append(JobTrigger(frozenset(entry.job), entry.gear or ("*",)))
             if entry.schedule is not None:
@@ -271,7 +274,9 @@ class RuleReader:
                 if hooks is not None and entry.webhook not in hooks:
                     message = f"there is no hook `{entry.webhook}` in the settings; {instead(entry.webhook, hooks)}"
                     self._wrong(message, "trigger", index, "webhook")
-        return Triggers("changed" in words, "startup" in words, tuple(jobs), tuple(schedules), tuple(webhooks))
+        return Triggers(
+            "changed" in words, "startup" in words, tuple(jobs), tuple(schedules), tuple(webhooks), frozenset(analyses)
+        )
 
     def _own_names(
         self, form: RuleForm, each: Level
@@ -357,14 +362,14 @@ class RuleReader:
         meaning |= {"site": site, "do": doing.meaning}
         if doing.uses_notify and notify is not None:
             meaning["notify"] = notify
-        if self._texts.profiles:
+        if profiles := {**self._texts.profiles, **self._texts.cuts}:
             meaning["profiles"] = {
                 name: {
                     "from": profile.places,
                     "metrics": {metric: _meaning(cut) for metric, cut in profile.metrics.items()},
                     "per_project": [[globs.written, changes] for globs, changes in profile.per_project],
                 }
-                for name, profile in self._texts.profiles.items()
+                for name, profile in profiles.items()
             }
         return meaning
 

@@ -54,8 +54,16 @@ function ruleName(rule) {
   return withError(name, rule.rejected || rule.last_error);
 }
 
+/** What failed and why, with one of the effects as an example. */
+function failureName(group) {
+  const words = { job: `${group.gear}: failed on the site`, launch: `${group.gear}: not launched` }[group.kind] || group.kind;
+  const made = withError(two(words), group.reason);
+  if (group.effects.length) made.append(element("span", { class: "sub" }, "for example ", link(group.targets[0] || `effect ${group.effects[0]}`, "effect", group.effects[0])));
+  return made;
+}
+
 const failureColumns = [
-  { label: "What failed", kind: "main", cell: (f) => withError(two(link(f.kind === "job" ? `${f.what}: failed on the site` : f.kind === "launch" ? `${f.what}: not launched` : f.what, "effect", f.newest)), f.error) },
+  { label: "What failed", kind: "main", cell: failureName },
   { label: "Rules", kind: "narrow", cell: (f) => element("span", {}, ...f.rules.slice(0, 3).flatMap((id) => [ruleLink(id), " "]), f.rules.length > 3 ? `and ${f.rules.length - 3} more` : null) },
   number("Times", (f) => f.count), when("First", "first"), when("Last", "last"),
 ];
@@ -186,7 +194,7 @@ function show(part) {
   for (const name of ["now", "held", "recent", "alerts"]) if (name in part) {
     tables[name].show((part[name] || []).slice(0, name === "recent" ? RECENT : undefined).map((row) => [row.id, row]));
   }
-  if ("failures" in part) tables.failures.show((known.failures?.groups || []).map((row) => [`${row.kind} ${row.newest}`, row]));
+  if ("failures" in part) tables.failures.show((known.failures?.groups || []).map((row) => [`${row.kind} ${row.gear} ${row.reason}`, row]));
   notes();
   const found = troubles();
   const data = JSON.stringify(found);
