@@ -106,6 +106,7 @@ class Answers:
             "kind": parts.settings.kind,
             "address": parts.address,
             **self._site_check(name),
+            "poll_every_s": self._daemon.all_watches[name].every.total_seconds(),
             "polls": weather.polls,
             "requests": parts.requests.total,
             "requests_per_round": weather.last_requests,

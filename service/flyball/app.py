@@ -367,8 +367,8 @@ class Daemon:
     async def note_weather(self) -> None:
         """Take a sample of each site's weather for the status page's charts, until cancelled."""
         while not self.supervisor.stopping.is_set():
-            for name, parts in self.sites.items():
-                count, last = parts.requests, self.watches[name].weather.last_poll
+            for name, parts in self.all_sites.items():
+                count, last = parts.requests, self.weather(name).last_poll
                 lag = None if last is None else max(0.0, (self.clock.now() - last).total_seconds())
                 self.barometer.note(name, Totals(count.total, count.throttled, count.failed), lag)
             await asyncio.sleep(EVERY)

@@ -49,6 +49,7 @@ class FakeDaemon:
         self.known_decisions: list[Json] = []
         self.known_tries: list[Json] = []
         self.known_why: Json = {}
+        self.more_status: Json = {}
         self.known_failed_jobs: list[Json] = []
         self.known_failures: list[Json] = []
         self.known_weather: Json = {}
@@ -87,6 +88,7 @@ class FakeDaemon:
             "held": effects["held"],
             "alerts": len(self.known_alerts),
             "replicas": 1,
+            **self.more_status,
         }
 
     async def rules(self) -> list[Json]:
@@ -116,7 +118,7 @@ class FakeDaemon:
 
     async def failures(self, rule: str | None = None) -> list[Json]:
         self._note("failures", {"rule": rule})
-        return []
+        return self.known_failures
 
     async def decisions(self, **filters: Any) -> Json:
         self._note("decisions", filters)

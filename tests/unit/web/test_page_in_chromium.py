@@ -253,3 +253,17 @@ async def test_what_is_not_there_is_told(tab: Tab, make: Make) -> None:
     await open_view(tab, "#/why?rule=nope&target=x", "there is no rule 'nope'")
     await tab.run("location.hash = '#/nonsense'")
     await tab.until("!document.querySelector('#overview').hidden")
+
+
+async def test_silences_are_shown(tab: Tab, make: Make) -> None:
+    """What is kept quiet until when and why, beside the alerts, which stay."""
+    daemon = busy()
+    until = "2026-11-21T07:00:00+00:00"
+    daemon.more_status = {
+        "silences": [{"id": "1", "rule": None, "project": "scien/*", "until": until, "because": HOSTILE}]
+    }
+    await show(tab, await make(daemon))
+    shown = await text(tab, "#silences")
+    assert shown.startswith("silenced scien/* until ")
+    assert shown.endswith(HOSTILE)
+    assert HOSTILE in await text(tab, "#alerts")

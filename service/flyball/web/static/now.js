@@ -219,6 +219,15 @@ function notes() {
   const more = known.failures?.more;
   fill("failures-note", [more ? `and ${count(more)} more groups; ` : null, known.status?.effects?.failed ? link("all failed effects", "effects", { state: "failed" }) : null]);
   fill("alerts-note", rest(open, known.alerts.length, "alerts"));
+  silences(known.status?.silences || []);
+}
+
+/** What people want to hear nothing of for a while; the alerts stay open all the same. */
+function silences(rows) {
+  const place = byId("silences");
+  place.hidden = !rows.length;
+  redraw(place, rows, () => rows.map((one) => element("li", {}, chip("silenced"), " ",
+    one.rule ? ruleLink(one.rule) : one.project, " until ", moment(one.until), `: ${one.because}`)));
 }
 
 function fill(id, parts) {
