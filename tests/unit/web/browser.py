@@ -159,3 +159,14 @@ class Browser:
                     await tab.ask(f"{domain}.enable")
                 yield tab
             await browser.ask("Target.disposeBrowserContext", browserContextId=context)
+
+
+@asynccontextmanager
+async def chromium(profile: Path) -> AsyncIterator[Tab]:
+    """A browser of its own with one empty tab; `profile` is an empty folder for it."""
+    browser = await asyncio.to_thread(Browser, profile)
+    try:
+        async with browser.tab() as tab:
+            yield tab
+    finally:
+        await asyncio.to_thread(browser.close)
