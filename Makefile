@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-deep chaos bench lint format lock clean
+.PHONY: setup demo test test-deep chaos bench lint format lock audit clean
 
 setup: $(VENV)/.run $(VENV)/.dev
 
@@ -52,6 +52,11 @@ lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements-dev.lock
 	printf 'hatchling>=1.27\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" -o requirements-build.lock
+
+# Known weaknesses of the locked dependencies; needs a network, and is therefore no part of `make test`.
+audit: setup
+	$(BIN)/python -m pip_audit --disable-pip --require-hashes -r requirements.lock
+	$(BIN)/python -m pip_audit --disable-pip --require-hashes -r requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache var

@@ -94,6 +94,7 @@ class Answers:
             "rules": self._rule_status(counts.rules),
             "effects": counts.effects,
             "settling": counts.settling,
+            "due": {"looks": pending.looks_due, "effects": pending.effects_due},
             "held": counts.held,
             "alerts": counts.alerts,
             "replicas": 1 if daemon.replicas is None else daemon.replicas.number,
@@ -109,6 +110,7 @@ class Answers:
             "kind": parts.settings.kind,
             "address": parts.address,
             **self._site_check(name),
+            "poll_every_s": self._daemon.all_watches[name].every.total_seconds(),
             "polls": weather.polls,
             "requests": parts.requests.total,
             "requests_per_round": weather.last_requests,
@@ -201,6 +203,14 @@ class Answers:
         now = self._daemon.clock.now()
         found = await self._daemon.store.read(lambda connection: silences_at(connection, now))
         return [one.as_json() for one in found]
+
+    async def failed_jobs(self) -> list[Json]:
+        """Launches whose job failed on the site, in groups."""
+        return await self._history.failed_jobs()
+
+    async def weather(self) -> Json:
+        """The last half hour of each site."""
+        return self._daemon.barometer.shown()
 
     async def why(self, rule: str, target: str) -> Json:
         """The decision now and the last recorded one."""

@@ -46,6 +46,7 @@ from flyball.triggers.scouting import ScoutWatch
 from flyball.triggers.watch import Watch
 from flyball.triggers.weather import Weather
 from flyball.wake import Bell
+from flyball.web.barometer import Barometer
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
 from flyball.workers.reporting import ReportPress
@@ -87,6 +88,7 @@ class Daemon(Loops):
         self.started = self.clock.now()
         self.metrics = Metrics(version=__version__)
         self.supervisor = Supervisor()
+        self.barometer = Barometer()
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}
         self.heartbeat: Heartbeat | None = None

@@ -16,6 +16,7 @@ from flyball.model.errors import Gone, Permanent, Refused, SiteError
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
 from flyball.model.ports import Clock, Store
 from flyball.rules.cells import cell_keys
+from flyball.triggers.faucet import Faucet
 from flyball.triggers.watch import Watch
 from flyball.triggers.webhook import NotTaken, check_delivery, read_target
 from flyball.wake import Bell
@@ -55,6 +56,7 @@ class Hooks:
         changed: Callable[[], None],
     ) -> None:
         self._secrets = secrets
+        self._faucets = {name: Faucet() for name in secrets}
         self._store = store
         self._clock = clock
         self._watches = watches
@@ -73,11 +75,17 @@ class Hooks:
         return name in self._secrets
 
     async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Json]:
-        """Check and store one delivery: 202 when it is new, 200 when its id was there before."""
+        """Check and store one delivery: 202 when it is new, 200 when its id was there before, 429 when the hook's
+        sender runs wild.
+        """
         try:
             delivery = check_delivery(self._secrets[name], headers, body)
         except NotTaken as refused:
             return refused.status, {"error": {"code": refused.code, "message": str(refused)}}
+        wait = self._faucets[name].wait(self._clock.monotonic())
+        if wait:
+            message = f"this hook takes no more at present; send it again in {wait} s"
+            return 429, {"error": {"code": "too_many", "message": message}, "retry_after": wait}
         work = partial(store_delivery, hook=name, delivery=delivery.id, target=delivery.target, now=self._clock.now())
         number, new = await self._store.write(work)
         if new:

@@ -26,6 +26,7 @@ from flyball.model.ports import Clock
 from flyball.rulebook import Taken
 from flyball.rules.reading import RuleSet
 from flyball.scouting import Scouts
+from flyball.scouts import ScoutParts
 from flyball.settings import Settings
 from flyball.single import SingleRun
 from flyball.sites import SiteParts
@@ -33,7 +34,9 @@ from flyball.supervisor import Supervisor
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
 from flyball.triggers.watching import Watching
+from flyball.triggers.weather import Weather
 from flyball.wake import Bell
+from flyball.web.barometer import EVERY, Barometer, Totals
 from flyball.workers.crew import Crew
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ class Loops(ABC):
     hooks: Hooks
     keeper: Keeper
     heartbeat: Heartbeat | None
+    barometer: Barometer
     replicas: Replicas | None
     _decide: Bell
     _act: Bell
@@ -76,6 +80,15 @@ class Loops(ABC):
     @abstractmethod
     def all_watches(self) -> Mapping[str, Watching]:
         """The watches over all sites."""
+
+    @property
+    @abstractmethod
+    def all_sites(self) -> Mapping[str, SiteParts | ScoutParts]:
+        """Every site that is watched, of either kind."""
+
+    @abstractmethod
+    def weather(self, site: str) -> Weather:
+        """How watching a site goes, whichever replica does it."""
 
     @abstractmethod
     async def reload(self) -> Taken:
@@ -140,6 +153,15 @@ class Loops(ABC):
                 self._act.ring()
             await asyncio.sleep(REPEATS_EVERY)
 
+    async def note_weather(self) -> None:
+        """Take a sample of each site's weather for the status page's charts, until cancelled."""
+        while not self.supervisor.stopping.is_set():
+            for name, parts in self.all_sites.items():
+                count, last = parts.requests, self.weather(name).last_poll
+                lag = None if last is None else max(0.0, (self.clock.now() - last).total_seconds())
+                self.barometer.note(name, Totals(count.total, count.throttled, count.failed), lag)
+            await asyncio.sleep(EVERY)
+
     async def trouble(self) -> str | None:
         """What keeps the daemon from doing its work; None: it is well."""
         rounds = {
@@ -161,6 +183,7 @@ class Loops(ABC):
             "alerts": self.repeat_alerts,
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
+            "weather": self.note_weather,
             "keeper": self.keeper.run,
         }
         if self.heartbeat is not None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flyball.cli.common import FINE, USAGE, Exit, Lab, load_lab, options, out, say_json, show_rejected
+from flyball.cli.progress import working
 from flyball.cli.run import run_loop
 from flyball.cli.scouting import check_scout
 from flyball.clients.flywheel.probe import probe
@@ -32,7 +33,8 @@ def check(
     lab = load_lab()
     findings: list[dict[str, Any]] = []
     if online:
-        findings = run_loop_value(_online(lab))
+        with working("Asking the sites"):
+            findings = run_loop_value(_online(lab))
     problems = [str(rejected) for rejected in lab.rules.rejected]
     bad = bool(problems) or any(not finding["ok"] for finding in findings)
     if options.json:

@@ -125,7 +125,10 @@ def say_json(value: Any) -> None:
 
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "nothing") -> None:
-    """A table on a terminal; tab-separated lines in a pipe. Labels are shown as they are, never as mark-up."""
+    """A table on a terminal, without the columns that are empty; tab-separated lines in a pipe, all columns, no head.
+
+    Labels are shown as they are, never as mark-up.
+    """
     rows = list(rows)
     if not sys.stdout.isatty():
         for row in rows:
@@ -135,10 +138,12 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: s
         out.print(Text(empty, style="dim"))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    shown = [index for index in range(len(columns)) if any(row[index] not in (None, "") for row in rows)]
+    for index in shown:
+        numbers = all(isinstance(row[index], int | float | None) for row in rows)
+        table.add_column(columns[index], overflow="fold", justify="right" if numbers else "left")
     for row in rows:
-        table.add_row(*(Text(_flat(cell)) for cell in row))
+        table.add_row(*(Text(_flat(row[index])) for index in shown))
     out.print(table)
 
 

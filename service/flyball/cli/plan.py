@@ -27,6 +27,7 @@ from flyball.cli.common import (
     say_json,
     show_rejected,
 )
+from flyball.cli.progress import working
 from flyball.model.effect import EffectState
 from flyball.rules.cells import rules_named
 from flyball.rules.rule import Since
@@ -55,7 +56,8 @@ def plan(
         known_rules(lab, rule)
     if since not in (None, "all"):
         fail("--since takes only `all`: everything that a rule's own `since` leaves out", USAGE)
-    found = run_loop_value(_plan(lab, rule, target, everything=since == "all"))
+    with working("Reading the sites, judging"):
+        found = run_loop_value(_plan(lab, rule, target, everything=since == "all"))
     if options.json:
         say_json(found)
     else:
@@ -141,7 +143,8 @@ def why(
     """The decision now and the last recorded one, condition by condition with the values read."""
     lab = load_lab()
     known_rules(lab, rule)
-    found = run_loop_value(_why(lab, rule, target))
+    with working("Reading the sites, judging"):
+        found = run_loop_value(_why(lab, rule, target))
     if found is None:
         fail(f"the site shows nothing named {target!r} that rule {rule!r} is about")
     if options.json:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 from sqlalchemy.sql.schema import Column
 
 from flyball.ledger.codec import moment, moment_or_none, row_effect, row_target, unpack
+from flyball.ledger.failed_jobs import failed_jobs
 from flyball.ledger.failures import groups
 from flyball.ledger.history_counts import Counts, Pending, counts, pending, queue
 from flyball.ledger.history_pages import LIMIT, BadQuery, Page, one_of, page
@@ -28,7 +29,7 @@ from flyball.model.ports import Store
 
 ALERT_STATES: Final = ("open", "resolved")
 EVENT_KINDS: Final = ("new", "changed", "gone", "hidden", "job", "own", "edited", "webhook", "startup", "schedule")
-EVENT_SOURCES: Final = ("poll", "sweep", "webhook", "startup", "schedule", "effect")
+EVENT_SOURCES: Final = ("poll", "sweep", "baseline", "webhook", "startup", "schedule", "effect")
 
 Where = list[ColumnElement[bool]]
 
@@ -309,6 +310,10 @@ class History:
         """The failed effects in groups, largest first (`Group.as_json`)."""
         found = await self._store.read(partial(groups, rule=rule))
         return [group.as_json() for group in found]
+
+    async def failed_jobs(self) -> list[dict[str, Any]]:
+        """Launches whose job failed on the site, in groups of the same shape."""
+        return [group.as_json() for group in await self._store.read(failed_jobs)]
 
     async def find_target(self, text: str) -> list[NodeKey]:
         """As `find_target`."""

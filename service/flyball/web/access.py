@@ -53,6 +53,13 @@ class Gate:
     token: str | None
     act_without_token: bool
 
+    @property
+    def acting(self) -> str:
+        """What acting takes: `token`, `free` (nothing, on this machine) or `never`."""
+        if self.token is not None:
+            return "token"
+        return "free" if self.act_without_token else "never"
+
     def judge(self, caller: Caller, *, acting: bool, now: datetime) -> Denied | None:
         """None when the caller may read (or, with `acting`, change something)."""
         if self.token is not None:

@@ -3,16 +3,16 @@
 A look is taken when a page waits for one, never otherwise, and no more often than it is cheap: at most a tenth of the
 time goes into looking. Messages are JSON objects of parts; a part that is absent has not changed:
 
-    {"at", "readiness", "status" (without rules), "rules": {ID: … or null when it is gone}, "now", "held", "failed",
-     "recent", "alerts", "trouble"}
+    {"at", "readiness", "status" (without rules), "rules": {ID: … or null when it is gone}, "now", "held", "failures",
+     "recent", "alerts", "weather", "trouble", "acting"}
 
-The first message of a stream has all parts.
+The first message of a stream has all parts. `acting` says what acting takes: `token`, `free` or `never`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,8 +23,10 @@ from flyball.web.readiness import readiness
 
 _SHARE: Final = 10.0  # a look that took a second is taken every ten seconds at most
 _ROWS: Final = 25
-_ALERTS: Final = 50
+_ALERTS: Final = 25
+_GROUPS: Final = 20
 _TICKING: Final = ("uptime_s",)  # what changes by itself is no news
+_RULE: Final = ("title", "site", "each", "mode", "last_error", "rejected")  # of a rule; with the counts above zero
 _KEPT: Final = ("id", "rule", "target", "kind", "state", "summary", "attempts", "created", "updated", "error")
 
 
@@ -43,10 +45,12 @@ class Live:
         daemon: what is looked at.
         clock: the time.
         every: seconds between two looks, at the least.
+        acting: what acting takes: `token`, `free` or `never`.
     """
 
-    def __init__(self, daemon: Daemon, clock: Clock, every: float = 1.0) -> None:
+    def __init__(self, daemon: Daemon, clock: Clock, every: float = 1.0, *, acting: str = "token") -> None:
         self._daemon = daemon
+        self._acting = acting
         self._clock = clock
         self._every = every
         self._cost = 0.0
@@ -72,14 +76,15 @@ class Live:
     async def _look(self) -> dict[str, Any]:
         daemon = self._daemon
         said, _ = await readiness(daemon)
-        parts: dict[str, Any] = {"readiness": said, "trouble": None}
+        parts: dict[str, Any] = {"readiness": said, "trouble": None, "acting": self._acting}
         try:
             status = dict(await daemon.status())
-            parts["rules"] = status.pop("rules", {})
+            parts["rules"] = {name: _brief(rule) for name, rule in status.pop("rules", {}).items()}
             parts["status"] = status
             parts["now"] = await self._effects("running")
             parts["held"] = await self._effects("held")
-            parts["failed"] = await self._effects("failed")
+            parts["failures"] = _worst([*await daemon.failures(), *await daemon.failed_jobs()])
+            parts["weather"] = await daemon.weather()
             parts["recent"] = await self._effects(None)
             parts["alerts"] = (await daemon.alerts(state="open", limit=_ALERTS))["results"]
         except FlyballError as error:
@@ -89,6 +94,21 @@ class Live:
     async def _effects(self, state: str | None) -> list[Json]:
         found = await self._daemon.effects(state=state, limit=_ROWS)
         return [_short(effect) for effect in found["results"]]
+
+
+def _brief(rule: Mapping[str, Any]) -> Json:
+    """A rule as tables show it: a thousand of them make one message."""
+    said = {name: rule[name] for name in _RULE if rule.get(name) is not None}
+    for name in ("decisions", "effects"):
+        said[name] = {key: number for key, number in (rule.get(name) or {}).items() if number}
+    return said
+
+
+def _worst(groups: Sequence[Json]) -> Json:
+    """The largest groups, and how many more there are; of each group's effects one, as an example."""
+    ordered = sorted(groups, key=lambda group: -group["count"])
+    shown = [{**group, "effects": group["effects"][:1], "targets": group["targets"][:1]} for group in ordered[:_GROUPS]]
+    return {"groups": shown, "more": len(ordered) - len(shown)}
 
 
 def _short(effect: Mapping[str, Any]) -> Json:

@@ -15,6 +15,17 @@ from aiohttp import web
 
 _STATIC: Final = files(__package__) / "static"
 _COMMON: Final = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; img-src data:; form-action 'self'"
+_SCRIPTS: Final = (
+    "tell.js",
+    "table.js",
+    "chart.js",
+    "ask.js",
+    "now.js",
+    "pages.js",
+    "views.js",
+    "why.js",
+    "start.js",
+)  # in this order
 _WRONG: Final = '<p class="wrong" role="alert">This is not the token. Nothing was changed.</p>'
 
 
@@ -35,7 +46,7 @@ class Page:
 def status_page() -> Page:
     """The live status page."""
     style = _read("common.css") + _read("page.css")
-    script = "\n".join(_read(name) for name in ("tell.js", "table.js", "page.js"))
+    script = "\n".join(_read(name) for name in _SCRIPTS)
     html = _read("page.html").replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
     policy = f"{_COMMON}; connect-src 'self'; style-src {_hash(style)}; script-src {_hash(script)}"
     return Page(html, policy)

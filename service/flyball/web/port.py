@@ -130,6 +130,14 @@ class Daemon(Protocol):
         """The silences in force: `{"id", "rule", "project", "until", "because", "since"}`; one of the two is null."""
         ...
 
+    async def failed_jobs(self) -> list[Json]:
+        """Launches whose job failed on the site, in groups of the same shape, of kind `job`."""
+        ...
+
+    async def weather(self) -> Json:
+        """Site → its last half hour: `{"every_s", "requests", "throttled", "failed", "lag_s"}`, lists oldest first."""
+        ...
+
     async def why(self, rule: str, target: str) -> Json:
         """The decision now and the last recorded one. Raises NotFound for an unknown rule or target."""
         ...
@@ -153,5 +161,8 @@ class Hooks(Protocol):
         ...
 
     async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Json]:
-        """Check and store one delivery; the status and the body to answer. Header names are in lower case."""
+        """Check and store one delivery; the status and the body to answer. Header names are in lower case.
+
+        `retry_after` in the body is taken out of it and becomes the header, in seconds.
+        """
         ...

@@ -33,6 +33,7 @@ from flyball.web.streaming import Streams
 MOST_BYTES: Final = 256 * 1024  # of a request's body: spec of the hooks; nothing else needs as much
 _PUBLIC: Final = frozenset({"/healthz", "/readyz", "/metrics", "/hooks/{name}"})
 _SIGN_IN: Final = "/session"
+_SIGN_OUT: Final = "/session/end"
 _READING: Final = frozenset({"GET", "HEAD"})
 _PATIENCE: Final = 2.0  # seconds that open answers get when the server stops
 
@@ -78,7 +79,7 @@ class Server:
         self._clock = clock
         self._gate = Gate(token, act_without_token)
         self._answers = Answers(secrets or Secrets())
-        self._streams = Streams(Live(daemon, self._clock, live_every), self._answers)
+        self._streams = Streams(Live(daemon, self._clock, live_every, acting=self._gate.acting), self._answers)
         self._pages = {"status": status_page(), "sign-in": sign_in_page(), "wrong": sign_in_page(wrong=True)}
         self._runner: web.AppRunner | None = None
 
@@ -135,6 +136,7 @@ class Server:
                 web.get("/status", self._status),
                 web.get("/", self._page),
                 web.post(_SIGN_IN, self._sign_in),
+                web.post(_SIGN_OUT, self._sign_out),
                 web.get("/events/stream", self._streams.handle, allow_head=False),
                 *Api(self._daemon, self._answers).routes(),
             ]
@@ -148,7 +150,7 @@ class Server:
             address = None if resource is None else resource.canonical
             if address in _PUBLIC:
                 return await handler(request)
-            signing_in = address == _SIGN_IN and self._token is not None
+            signing_in = address in (_SIGN_IN, _SIGN_OUT) and self._token is not None
             acting = request.method not in _READING and not signing_in and address is not None
             denied = None if signing_in else self._gate.judge(_caller(request), acting=acting, now=self._clock.now())
             if denied is None:
@@ -206,6 +208,16 @@ class Server:
         )
         return response
 
+    async def _sign_out(self, _request: web.Request) -> web.Response:
+        """The browser forgets its session. Another site's page cannot end it: the cookie is not sent along from there,
+        and what is sent back to there is not kept.
+        """
+        if self._token is None:
+            return self._answers.error(404, "not_found", "no token is set, so there is no session to end")
+        response = web.Response(status=303, headers={"Location": "/"})
+        response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+        return response
+
     async def _hook(self, request: web.Request) -> web.Response:
         if self._daemon.stopping:
             return self._answers.error(503, "stopping", "the daemon is stopping", RETRY_AFTER)
@@ -214,7 +226,8 @@ class Server:
             return self._answers.error(404, "not_found", "there is no hook of this name")
         headers = {key.lower(): value for key, value in request.headers.items()}
         status, said = await self._hooks.receive(name, headers, await request.read())
-        return self._answers.json(said, status)
+        wait = said.pop("retry_after", None)
+        return self._answers.json(said, status, None if wait is None else {"Retry-After": str(wait)})
 
 
 def _logger() -> logging.Logger:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
-import json
 import os
 import shutil
+import subprocess
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -66,7 +67,7 @@ class Tab:
                 self.trouble.append(str(params["args"]))
 
     async def goto(self, url: str) -> None:
-        """Open an address."""
+        """Open an address; one that differs in nothing but what follows the # keeps the page."""
         await self.ask("Page.navigate", url=url)
 
     async def size(self, width: int, height: int, *, dark: bool = False) -> None:
@@ -98,47 +99,74 @@ class Tab:
                 await asyncio.sleep(0.02)
         return value
 
+    async def press(self, key: str, code: int, **more: Any) -> None:
+        """A key down and up again; `code` is its virtual key code."""
+        for kind in ("keyDown", "keyUp"):
+            await self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **more)
+
+    async def type(self, text: str) -> None:
+        """Text into what has the focus."""
+        await self.ask("Input.insertText", text=text)
+
     async def picture(self, path: Path) -> None:
         """A PNG of what the window shows."""
         said = await self.ask("Page.captureScreenshot")
         path.write_bytes(base64.b64decode(said["data"]))
 
 
-@asynccontextmanager
-async def chromium(profile: Path) -> AsyncIterator[Tab]:
-    """A browser of its own with one empty tab; `profile` is an empty folder for it."""
-    assert PROGRAM is not None
-    process = await asyncio.create_subprocess_exec(
-        PROGRAM,
-        *_FLAGS,
-        f"--user-data-dir={profile}",
-        "about:blank",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "HOME": str(profile)},
-    )
-    try:
-        port = await _port(profile / "DevToolsActivePort")
-        async with aiohttp.ClientSession() as http:
-            async with http.get(f"http://127.0.0.1:{port}/json/list") as answer:
-                tabs = json.loads(await answer.text())
-            address = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-            async with http.ws_connect(address, max_msg_size=0) as socket:
+class Browser:
+    """A running browser; each test gets a tab with cookies and storage of its own.
+
+    Args:
+        profile: an empty folder for it.
+    """
+
+    def __init__(self, profile: Path) -> None:
+        assert PROGRAM is not None
+        self._process = subprocess.Popen(
+            [PROGRAM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "HOME": str(profile)},
+        )
+        end = time.monotonic() + DEADLINE
+        port = profile / "DevToolsActivePort"
+        while not (port.exists() and len(lines := port.read_text().splitlines()) > 1):
+            assert time.monotonic() < end, "the browser did not start"
+            time.sleep(0.05)
+        self._address = f"ws://127.0.0.1:{lines[0]}"
+        self._door = lines[1]
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        try:
+            self._process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @asynccontextmanager
+    async def tab(self) -> AsyncIterator[Tab]:
+        """An empty tab, closed with all that it stored."""
+        async with aiohttp.ClientSession() as http, http.ws_connect(self._address + self._door) as door:
+            browser = Tab(door)
+            context = (await browser.ask("Target.createBrowserContext"))["browserContextId"]
+            made = await browser.ask("Target.createTarget", url="about:blank", browserContextId=context)
+            async with http.ws_connect(f"{self._address}/devtools/page/{made['targetId']}", max_msg_size=0) as socket:
                 tab = Tab(socket)
                 for domain in ("Page", "Runtime", "Log"):
                     await tab.ask(f"{domain}.enable")
                 yield tab
-                await tab.ask("Browser.close")
-        async with asyncio.timeout(DEADLINE):
-            await process.wait()
+            await browser.ask("Target.disposeBrowserContext", browserContextId=context)
+
+
+@asynccontextmanager
+async def chromium(profile: Path) -> AsyncIterator[Tab]:
+    """A browser of its own with one empty tab; `profile` is an empty folder for it."""
+    browser = await asyncio.to_thread(Browser, profile)
+    try:
+        async with browser.tab() as tab:
+            yield tab
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def _port(path: Path) -> int:
-    async with asyncio.timeout(DEADLINE):
-        while not (path.exists() and (lines := path.read_text().splitlines())):
-            await asyncio.sleep(0.05)
-    return int(lines[0])
+        await asyncio.to_thread(browser.close)

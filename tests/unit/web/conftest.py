@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from flyball.web.metrics import Metrics
 from flyball.web.server import Server
+from unit.web.browser import Browser, Tab
 from unit.web.fakes import Clock, FakeDaemon
 
 TOKEN = "a-long-token-of-the-lab"
@@ -105,3 +106,19 @@ async def site(make: Make) -> Site:
 async def locked(make: Make) -> Site:
     """A server with a token; what is asked carries it unless told otherwise."""
     return await make(token=TOKEN)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for the tests of a file."""
+    opened = Browser(tmp_path_factory.mktemp("chromium"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def tab(browser: Browser) -> AsyncIterator[Tab]:
+    """A tab of its own for a test."""
+    async with browser.tab() as opened:
+        await opened.size(1280, 900)
+        yield opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -45,6 +46,14 @@ class FakeDaemon:
         self.known_effects: list[Json] = []
         self.known_alerts: list[Json] = []
         self.known_silences: list[Json] = []
+        self.known_events: list[Json] = []
+        self.known_decisions: list[Json] = []
+        self.known_tries: list[Json] = []
+        self.known_why: Json = {}
+        self.more_status: Json = {}
+        self.known_failed_jobs: list[Json] = []
+        self.known_failures: list[Json] = []
+        self.known_weather: Json = {}
         self.broken: BaseException | None = None  # raised by everything but readiness
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.measured = 0
@@ -68,9 +77,7 @@ class FakeDaemon:
 
     async def status(self) -> Json:
         self._note("status", {})
-        effects = dict.fromkeys(STATES, 0)
-        for effect in self.known_effects:
-            effects[effect["state"]] += 1
+        effects = dict.fromkeys(STATES, 0) | Counter(effect["state"] for effect in self.known_effects)
         return {
             "version": "0.1.0",
             "uptime_s": self.uptime,
@@ -82,6 +89,7 @@ class FakeDaemon:
             "held": effects["held"],
             "alerts": len(self.known_alerts),
             "replicas": 1,
+            **self.more_status,
         }
 
     async def rules(self) -> list[Json]:
@@ -99,27 +107,27 @@ class FakeDaemon:
         state = filters.get("state")
         if state is not None and state not in STATES:
             raise BadQuery("unknown_state", f"there is no state {state!r}; there are {', '.join(STATES)}")
-        found = [effect for effect in self.known_effects if state is None or effect["state"] == state]
-        return {"results": found[: filters.get("limit", 100)], "next": None}
+        found = [effect for effect in self.known_effects if state is None or effect["state"] in state.split(",")]
+        return _page(found, filters)
 
     async def effect(self, ident: str) -> Json:
         self._note("effect", {"id": ident})
         for effect in self.known_effects:
             if effect["id"] == ident:
-                return {**effect, "tries": []}
+                return {**effect, "tries": self.known_tries, "decision": None}
         raise NotFound(f"there is no effect {ident!r}")
 
     async def failures(self, rule: str | None = None) -> list[Json]:
         self._note("failures", {"rule": rule})
-        return []
+        return self.known_failures
 
     async def decisions(self, **filters: Any) -> Json:
         self._note("decisions", filters)
-        return {"results": [], "next": None}
+        return _page(self.known_decisions, filters)
 
     async def events(self, **filters: Any) -> Json:
         self._note("events", filters)
-        return {"results": [], "next": None}
+        return _page(self.known_events, filters)
 
     async def silences(self) -> list[Json]:
         self._note("silences", {})
@@ -127,12 +135,25 @@ class FakeDaemon:
 
     async def alerts(self, **filters: Any) -> Json:
         self._note("alerts", filters)
-        return {"results": self.known_alerts, "next": None}
+        return _page(self.known_alerts, filters)
+
+    async def failed_jobs(self) -> list[Json]:
+        self._note("failed_jobs", {})
+        return self.known_failed_jobs
+
+    async def weather(self) -> Json:
+        self._note("weather", {})
+        return self.known_weather
 
     async def why(self, rule: str, target: str) -> Json:
         self._note("why", {"rule": rule, "target": target})
         await self.rule(rule)
-        return {"rule": rule, "target": {"level": "session", "id": target, "path": ""}, "decision": "yes"}
+        return {
+            "rule": rule,
+            "target": {"level": "session", "id": target, "path": ""},
+            "decision": "yes",
+            **self.known_why,
+        }
 
     async def act(self, verb: str, params: Mapping[str, str]) -> Json:
         self._note(verb, params)
@@ -140,12 +161,22 @@ class FakeDaemon:
             raise NotAvailable("this daemon reads its rules once")
         if verb == "reject":
             raise NotNow("effect 1 is done; only held ones can be rejected")
+        for effect in self.known_effects:
+            if verb == "approve" and effect["id"] == params.get("effect"):
+                effect["state"] = "planned"
         return {"verb": verb, **params}
 
     async def measure(self) -> None:
         self.measured += 1
         if isinstance(self.broken, FlyballError):
             raise self.broken
+
+
+def _page(rows: list[Json], filters: Mapping[str, Any]) -> Json:
+    """A page whose cursor is how many rows went before."""
+    start = int(filters.get("after") or 0)
+    end = start + int(filters.get("limit") or 100)
+    return {"results": deepcopy(rows[start:end]), "next": str(end) if end < len(rows) else None}
 
 
 def effect(number: int, state: str = "done", **more: Any) -> Json:

@@ -18,7 +18,10 @@ from unit.web.conftest import TOKEN, Make, Site
 from unit.web.fakes import Clock, FakeDaemon, effect, rule
 
 DEADLINE = 20.0
-PARTS = {"at", "readiness", "status", "rules", "now", "held", "failed", "recent", "alerts", "trouble"}
+PARTS = {"at", "readiness", "status", "rules", "now", "held", "recent", "alerts", "trouble", "acting"} | {
+    "failures",
+    "weather",
+}
 
 
 def view(**parts: Any) -> View:
@@ -189,7 +192,7 @@ async def test_the_stream_shows_no_secret(make: Make) -> None:
     site = await make(daemon, secrets=Secrets("k3y-of-the-lab"))
     async with open_stream(site) as answer:
         first = await Stream(answer).next()
-    assert first["failed"][0]["error"] == "refused: ***"
+    assert first["recent"][0]["error"] == "refused: ***"
 
 
 async def test_a_fault_before_the_stream_is_an_error(site: Site) -> None:

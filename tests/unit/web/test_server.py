@@ -14,6 +14,7 @@ from flyball.logs import Secrets
 from flyball.model.errors import ConfigError, FlyballError, Permanent, Stopping
 from flyball.web.metrics import Metrics
 from flyball.web.server import MOST_BYTES, Server
+from flyball.web.sessions import COOKIE
 from unit.web.conftest import TOKEN, Make, Site
 from unit.web.fakes import Clock, FakeDaemon, effect, rule
 from unit.web.fakes import site as a_site
@@ -205,6 +206,23 @@ async def test_a_wrong_token_gets_no_cookie(locked: Site, data: dict[str, str]) 
     assert b"This is not the token" in answer.body
 
 
+async def test_signing_out_takes_the_cookie_back(locked: Site) -> None:
+    """Nothing but the browser's own cookie ends; without a token there is no session to end."""
+    locked.bearer.clear()
+    answer = await locked.post("/session/end")
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    cookie = answer.headers["Set-Cookie"]
+    assert f'{COOKIE}="";' in cookie
+    assert "Max-Age=0" in cookie
+    assert "SameSite=Strict" in cookie
+
+
+async def test_there_is_no_session_to_end_without_a_token(make: Make) -> None:
+    """404, as for signing in."""
+    free = await make(act_without_token=True)
+    assert (await free.post("/session/end")).status == 404
+
+
 async def test_there_is_no_signing_in_without_a_token(site: Site) -> None:
     """Nothing to sign in to."""
     assert (await site.post("/session")).status in (403, 404)
@@ -246,6 +264,18 @@ async def test_a_hook_gets_headers_and_body(make: Make) -> None:
     site.daemon.stopping = True
     stopping = await site.post("/hooks/lab")
     assert (stopping.status, "Retry-After" in stopping.headers) == (503, True)
+
+
+async def test_a_hook_that_takes_no_more_says_when(make: Make) -> None:
+    """429 with the wait where senders look for it."""
+
+    class Full(OneHook):
+        async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
+            await super().receive(name, headers, body)
+            return 429, {"error": {"code": "too_many", "message": "later"}, "retry_after": 7}
+
+    answer = await (await make(hooks=Full())).post("/hooks/lab")
+    assert (answer.status, answer.error, answer.headers["Retry-After"]) == (429, "too_many", "7")
 
 
 @pytest.mark.parametrize(("size", "status"), [(MOST_BYTES, 202), (MOST_BYTES + 1, 413)])

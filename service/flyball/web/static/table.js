@@ -2,16 +2,17 @@
 
 class Table {
   /**
-   * @param id      of the element that the table goes into; its `data-empty` is said when there are no rows
+   * @param place   the element that the table goes into; its `data-empty` is said when there are no rows
    * @param caption for those who do not see the heading
-   * @param columns [{label, kind, cell(row)}]; kind: main, number, narrow
+   * @param columns [{label, kind, cell(row)}]; kind: main, number, narrow, acts
    */
-  constructor(id, caption, columns) {
-    this.place = document.getElementById(id);
+  constructor(place, caption, columns) {
+    this.place = place;
     this.columns = columns;
     this.rows = new Map();
     this.body = element("tbody", { role: "rowgroup" });
-    const heads = columns.map(({ label, kind }) => element("th", { scope: "col", role: "columnheader", class: kind }, label));
+    const heads = columns.map(({ label, kind }) => element("th", { scope: "col", role: "columnheader", class: kind },
+      kind === "acts" ? element("span", { class: "unseen" }, label) : label));
     // Roles are said outright: on a narrow screen the rows are laid out as blocks, which would take them away.
     const table = element("table", { role: "table" }, element("caption", { class: "unseen" }, caption),
       element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)), this.body);
@@ -47,7 +48,7 @@ class Table {
       made.className = kind;
       const said = cell(row);
       if (said === null || said === undefined || said === "") return made;
-      if (!head && kind !== "main") made.dataset.label = label;
+      if (!head && kind !== "main" && kind !== "acts") made.dataset.label = label;
       if (said === "0") made.classList.add("zero");
       made.append(said);
       return made;

@@ -5,7 +5,9 @@ const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 const TONES = {
   done: "good", running: "busy", waiting: "quiet", planned: "quiet", held: "warn", failed: "bad",
   cancelled: "quiet", undone: "quiet", shadow: "quiet", live: "good", approve: "warn", paused: "warn",
-  error: "bad", warning: "warn", info: "quiet", refused: "bad",
+  error: "bad", warning: "warn", info: "quiet", refused: "bad", rejected: "bad", orphaned: "warn", retired: "quiet",
+  mixed: "quiet", open: "warn", resolved: "good", yes: "busy", no: "quiet", unknown: "warn", true: "good", false: "quiet",
+  already: "good", transient: "warn", permanent: "bad", superseded: "quiet", critical: "bad",
 };
 
 /** An element with attributes and children; a child that is no element becomes text, null and "" become nothing. */
@@ -36,7 +38,7 @@ function count(number) {
 function ago(iso) {
   if (!iso) return "—";
   const when = new Date(iso);
-  const made = element("time", { datetime: iso, title: when.toLocaleString() });
+  const made = element("time", { datetime: iso, "data-ago": "", title: when.toLocaleString() });
   made.textContent = since(when);
   return made;
 }
@@ -48,7 +50,7 @@ function since(when) {
 
 /** Bring all times on the page up to date. */
 function tick() {
-  for (const time of document.querySelectorAll("time[datetime]")) {
+  for (const time of document.querySelectorAll("time[data-ago]")) {
     const said = since(new Date(time.dateTime));
     if (time.textContent !== said) time.textContent = said;
   }
@@ -73,7 +75,49 @@ function withError(something, error) {
   return something;
 }
 
-/** A link to JSON of the daemon's own. */
+/** The address of a view: to("rule", "bold-qc"), to("effects", { state: "failed" }). */
+function to(...path) {
+  const query = typeof path.at(-1) === "object" ? new URLSearchParams(path.pop()).toString() : "";
+  return `#/${path.map(encodeURIComponent).join("/")}${query ? `?${query}` : ""}`;
+}
+
+/** A link to a view. */
 function link(text, ...path) {
-  return element("a", { href: "/" + path.map(encodeURIComponent).join("/") }, text);
+  return element("a", { href: to(...path) }, text);
+}
+
+/** A point in time in full, for stories. */
+function moment(iso) {
+  if (!iso) return "—";
+  const when = new Date(iso);
+  return element("time", { datetime: iso, title: since(when) }, when.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }));
+}
+
+/** A value of a document as one short line. */
+function short(value) {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text === undefined ? "—" : text.length > 200 ? `${text.slice(0, 199)}…` : text;
+}
+
+/** Names and values, side by side; those without a value are left out. */
+function facts(...pairs) {
+  const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return element("dl", { class: "facts" }, ...shown.map(([name, value]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+}
+
+/** A button that runs something, and cannot be pressed again until that has ended. */
+function button(text, run, kind = "") {
+  const made = element("button", { type: "button", class: kind }, text);
+  made.addEventListener("click", async () => {
+    made.disabled = true;
+    try { await run(made); } finally { made.disabled = false; }
+  });
+  return made;
+}
+
+/** Put text into a place; a live region speaks only of what is new. */
+function say(id, text) {
+  const place = document.getElementById(id);
+  if (place.textContent !== text) place.textContent = text;
 }
