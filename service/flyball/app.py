@@ -20,7 +20,7 @@ from flyball.adapters.store.copying import copy_ledger
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
-from flyball.effects.catalog import KINDS
+from flyball.effects.installed import installed
 from flyball.events.dispatch import Dispatcher
 from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
@@ -126,7 +126,7 @@ class Daemon:
         self.crew = Crew(
             self.store,
             self.clock,
-            KINDS,
+            installed().catalog,
             hands={name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()},
             route=self.book.route,
             at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),

@@ -19,6 +19,7 @@ from flyball.triggers.poller import Poller
 from flyball.triggers.watch import Watch
 from flyball.workers.hands import SiteHands
 from flyball.workers.pace import AdaptivePace
+from flyball.workers.wired import SiteWire
 
 Observer = Callable[[str, str, str, int | None, float], None]
 
@@ -54,7 +55,8 @@ class SiteParts:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
         unclear = (wait.reset.total_seconds(), wait.timeout.total_seconds())
-        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear)
+        wire = SiteWire(self.client.transport)
+        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear, wire=wire)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flyball.clients.flywheel.keys import parse_key
-from flyball.effects.catalog import KINDS
+from flyball.effects.installed import installed
 from flyball.logs import Secrets
 from flyball.rules.reading import RuleSet, read_rules
 from flyball.settings import Settings, load_settings
@@ -82,7 +82,7 @@ def load_lab(environment: Mapping[str, str] | None = None, *, config: Path | Non
 def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
     return read_rules(
         settings.rules_dir,
-        KINDS,
+        installed().catalog,
         settings.site_kinds,
         environment,
         channels=settings.channel_kinds,
@@ -139,7 +139,9 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
 
 
 def show_rejected(rules: RuleSet) -> None:
-    """Name every refused rule with its place."""
+    """Name every refused rule with its place, and each effect kind of a package that cannot be used."""
+    for origin in installed().broken:
+        complain(f"effect kind {origin}")
     for rejected in rules.rejected:
         complain(str(rejected))
     for warning in rules.warnings:

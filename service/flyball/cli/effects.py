@@ -9,7 +9,7 @@ import typer
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import load_lab, options, say_json, say_table
-from flyball.effects.catalog import KINDS
+from flyball.effects.installed import installed
 from flyball.ledger.history import History
 
 
@@ -41,7 +41,7 @@ async def _effects(**filters: Any) -> list[dict[str, Any]]:
     lab = load_lab()
     store = await SqliteStore.open(lab.settings.data_dir / LEDGER_NAME, read_only=True)
     try:
-        history = History(store, kinds=KINDS)
+        history = History(store, kinds=installed().catalog)
         rows: list[dict[str, Any]] = []
         after = None
         while True:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from flyball.effects.wire import Wire
 from flyball.model.effect import Effect, Report
 from flyball.rules.catalog import EffectKind
 
@@ -87,6 +88,7 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        wire: further requests to the effect's Flywheel site; None: it is none.
     """
 
     site: Site
@@ -94,6 +96,7 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
+    wire: Wire | None = None
 
 
 class Kind(EffectKind, Protocol):
