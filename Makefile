@@ -24,8 +24,8 @@ demo: $(VENV)/.run
 	$(BIN)/flyball demo $(ARGS)
 
 lint: setup
-	$(BIN)/ruff check service tests
-	$(BIN)/ruff format --check service tests
+	$(BIN)/ruff check service tests docs/plugin-example
+	$(BIN)/ruff format --check service tests docs/plugin-example
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -39,8 +39,8 @@ bench: setup
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 format: setup
-	$(BIN)/ruff format service tests
-	$(BIN)/ruff check --fix service tests
+	$(BIN)/ruff format service tests docs/plugin-example
+	$(BIN)/ruff check --fix service tests docs/plugin-example
 
 # Writes the lock files anew: hashes, no download addresses.
 lock:

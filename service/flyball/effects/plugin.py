@@ -27,6 +27,7 @@ Everything in `__all__` here is kept stable within a major version. Anything els
 from __future__ import annotations
 
 from flyball.clients.exchange import Does, Request, Response, from_json, segment, to_json
+from flyball.clients.flywheel.wire.reads import JSON_BODY
 from flyball.effects.common import (
     ContainerLevel,
     Entry,
@@ -36,6 +37,7 @@ from flyball.effects.common import (
     container_json,
     lacking,
     may_reach,
+    node_at,
     reads_of,
 )
 from flyball.effects.port import Channels, Hands, Kind, Site
@@ -45,7 +47,8 @@ from flyball.model.effect import Effect, Outcome, Report
 from flyball.model.errors import FlyballError, Gone, Permanent, Refused, SiteError, Transient, UnknownOutcome
 from flyball.model.levels import Level
 from flyball.rules.catalog import Compiler, Fault
-from flyball.rules.expression import Expression
+from flyball.rules.engine import explain
+from flyball.rules.expression import Expression, is_unknown
 from flyball.rules.keys import once_key, suffix
 from flyball.rules.rule import Moment, WhenOver
 from flyball.rules.templates import Template
@@ -55,6 +58,7 @@ GROUP = "flyball.effects"
 
 __all__ = [
     "GROUP",
+    "JSON_BODY",
     "Because",
     "Channels",
     "Compiler",
@@ -89,9 +93,12 @@ __all__ = [
     "an",
     "carried_out_perhaps",
     "container_json",
+    "explain",
     "from_json",
+    "is_unknown",
     "lacking",
     "may_reach",
+    "node_at",
     "once_key",
     "reads_of",
     "segment",
