@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from flyball import __version__
 from flyball.app import Daemon
-from flyball.asking import why
+from flyball.asking import find_keys, why_all
 from flyball.effects.installed import installed
 from flyball.ledger.history import History
 from flyball.ledger.steering import approve, pause, reject, resume, retry
 from flyball.model.effect import EffectState
 from flyball.model.errors import SiteError
+from flyball.rules.cells import names_for_people, rules_named
 from flyball.web.port import NotAvailable, NotFound, NotNow
 
 Json = dict[str, Any]
@@ -82,7 +83,7 @@ class Answers:
         daemon = self._daemon
         counts = await self._history.counts(self._daemon.clock.now())
         now = daemon.clock.now()
-        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.sites))
+        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
         seen = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
         return {
             "version": __version__,
@@ -123,6 +124,7 @@ class Answers:
                 "title": rule.title,
                 "site": rule.site,
                 "each": str(rule.each),
+                "written_as": rule.written_as,
                 "mode": "paused" if record is not None and record.paused else str(rule.mode),
                 "version": rule.version,
                 "place": str(rule.place),
@@ -136,7 +138,8 @@ class Answers:
             found.setdefault(name, {"mode": "rejected", "decisions": {}, "effects": {}, "last_error": None})
             found[name]["rejected"] = str(rejected)
         for name, counts in counted.items():
-            orphan = {"mode": "orphaned", "rejected": None}
+            retired = name in daemon.dispatcher.rules  # an edit of its matrix took it out; it lets go of all it claimed
+            orphan = {"mode": "retired" if retired else "orphaned", "rejected": None}
             if name not in found:
                 found[name] = {
                     **orphan,
@@ -153,9 +156,13 @@ class Answers:
 
     async def rule(self, ident: str) -> Json:
         """One rule."""
-        for entry in await self.rules():
+        entries = await self.rules()
+        for entry in entries:
             if entry["id"] == ident:
                 return entry
+        cells = [entry for entry in entries if entry.get("written_as") == ident]
+        if cells:
+            return together(ident, cells)
         raise NotFound(f"there is no rule {ident!r}")
 
     async def effects(self, **filters: Any) -> Json:
@@ -184,14 +191,16 @@ class Answers:
     async def why(self, rule: str, target: str) -> Json:
         """The decision now and the last recorded one."""
         daemon = self._daemon
-        if rule not in daemon.dispatcher.rules:
-            raise NotFound(f"there is no rule {rule!r}; there are: {', '.join(sorted(daemon.dispatcher.rules))}")
-        keys = await daemon.find(target)
+        rules = rules_named(daemon.rules.rules, rule)
+        if not rules:
+            known = ", ".join(sorted(names_for_people(daemon.rules.rules)))
+            raise NotFound(f"there is no rule {rule!r}; there are: {known}")
+        keys = await find_keys(daemon.find, rules, target)
         with suppress(SiteError):  # then the answer is of the last read, and `/readyz` says what is wrong
             await daemon.read_again(keys)
-        answer = await why(daemon.store, daemon.dispatcher, daemon.dispatcher.rules[rule], keys, daemon.clock.now())
+        answer = await why_all(daemon.store, daemon.dispatcher, rules, keys, daemon.clock.now())
         if answer is None:
-            raise NotFound(f"the site has shown no {daemon.dispatcher.rules[rule].each} named {target!r}")
+            raise NotFound(f"the site has shown no {rules[0].each} named {target!r}")
         return answer
 
     async def act(self, verb: str, params: Mapping[str, str]) -> Json:
@@ -248,7 +257,7 @@ class Answers:
         daemon, metrics = self._daemon, self._daemon.metrics
         counts = await self._history.counts(self._daemon.clock.now())
         now = daemon.clock.now()
-        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.sites))
+        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
         metrics.set_queue(
             {
                 "looks_due": pending.looks_due,
@@ -265,3 +274,18 @@ class Answers:
             metrics.set_lag(name, self._lag(name))
             metrics.set_paused(name, parts.pace.snapshot().paused_s)
         metrics.set_ready((await self.readiness())["status"] == "ready")
+
+
+def together(ident: str, cells: Sequence[Json]) -> Json:
+    """The entry of a rule with a matrix: the sums over its cells, and these."""
+    modes = {cell["mode"] for cell in cells}
+    return {
+        **cells[0],
+        "id": ident,
+        "title": cells[0]["title"].rpartition(" (")[0],
+        "mode": modes.pop() if len(modes) == 1 else "mixed",
+        "decisions": {key: sum(cell["decisions"].get(key, 0) for cell in cells) for key in cells[0]["decisions"]},
+        "effects": {key: sum(cell["effects"].get(key, 0) for cell in cells) for key in cells[0]["effects"]},
+        "last_error": next((cell["last_error"] for cell in cells if cell["last_error"]), None),
+        "cells": [cell["id"] for cell in cells],
+    }

@@ -16,11 +16,14 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
+from flyball.adapters.folder import DataFolder
+from flyball.adapters.posting import Posting
 from flyball.adapters.store.copying import copy_ledger
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.installed import installed
+from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
 from flyball.hooks import Hooks
 from flyball.ledger.acting import waited_for
@@ -33,6 +36,7 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
+from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
 from flyball.seeking import seek
 from flyball.settings import FlywheelSite, Settings
@@ -45,11 +49,14 @@ from flyball.triggers.watch import Watch
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
+from flyball.workers.hands import NO_SITE
+from flyball.workers.reporting import ReportPress
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
+NO_WAIT = (2.0, 60.0)  # seconds after an unclear end, of what is on no site: as the sites' own default
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -123,13 +130,16 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())])
+        fonts = None if self._only_look else self.settings.data_dir / "plots"
+        self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
             self.store,
             self.clock,
             installed().catalog,
-            hands={name: parts.hands(self.channels, self._secret, self.clock) for name, parts in self.sites.items()},
+            hands=self._all_hands(),
             route=self.book.route,
-            at_once=max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())]),
+            at_once=at_once,
             observe=self._saw_attempt,
             looked=self.ring,
             mask=self.secrets.mask,
@@ -151,6 +161,18 @@ class Daemon:
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
         await self.dispatcher.look_everywhere(taken.changed | startup)
         self.opened = True
+
+    def _all_hands(self) -> dict[str, Hands]:
+        """What effects may use on each site, and those of rules that need no site."""
+        folder, poster = DataFolder(self.settings.data_dir, self.settings.config_dir), Posting()
+        self._stack.push_async_callback(poster.close)
+        common = (self.channels, self._secret)
+        without = Hands(NO_SITE, *common, self.clock.now(), NO_WAIT, folder=folder, poster=poster)
+        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
+        hands = dict.fromkeys((NOWHERE, *others), without)
+        return hands | {
+            name: parts.hands(*common, self.clock, folder, poster, self.press) for name, parts in self.sites.items()
+        }
 
     async def _ledger(self) -> Path:
         """The ledger's file, or that of a copy."""
@@ -269,8 +291,17 @@ class Daemon:
         folder = self.settings.rules_dir
         if not folder.is_dir():
             return
-        async for _ in awatch(folder, step=100, stop_event=self.supervisor.stopping, recursive=True):
-            await self.reload()
+        while not self.supervisor.stopping.is_set():
+            named = self._named_files()
+            async for _ in awatch(folder, *named, step=100, stop_event=self.supervisor.stopping, recursive=True):
+                await self.reload()
+                if named != self._named_files():
+                    break  # others are to be watched now
+
+    def _named_files(self) -> set[Path]:
+        """Files that the rules name (tables, files to upload): when they change, so do the rules."""
+        names = {name for rule in self.rules.rules for spec in rule.do for name in getattr(spec, "local", ())}
+        return {path for name in names if (path := self.settings.config_dir / name).is_file()}
 
     async def repeat_alerts(self) -> None:
         """Say open alerts again when their time has come, until cancelled."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,17 +10,18 @@ from typing import Any
 from flyball.events.dispatch import Dispatcher
 from flyball.events.documents import load_documents
 from flyball.ledger.book import load_book
+from flyball.ledger.edits import changes_of, targets_of
 from flyball.ledger.history import list_effects, recorded_decision
-from flyball.ledger.mirror import everything
 from flyball.ledger.rulings import NONE as UNSAID
 from flyball.ledger.rulings import load_rulings
 from flyball.model.decision import Decision
 from flyball.model.effect import EffectState
-from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Store
+from flyball.rules.cells import cell_keys
 from flyball.rules.claims import Book, Planned
 from flyball.rules.engine import effects_of
+from flyball.rules.matrix import cell_name
 from flyball.rules.rule import Mode, Rule
 
 Json = dict[str, Any]
@@ -42,7 +43,7 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
 
     def look(connection: Any) -> tuple[Book, Any, list[Json]]:
         book = load_book(connection, [(decision, document)])
-        made = list_effects(connection, rule=rule.id, target=key.id, limit=SHOWN).results
+        made = list_effects(connection, rule=rule.id, target=key, limit=SHOWN).results
         return book, recorded_decision(connection, rule.id, key), made
 
     book, recorded, made = await store.read(look)
@@ -57,6 +58,43 @@ async def why(store: Store, dispatcher: Dispatcher, rule: Rule, keys: Sequence[N
         "would_fire_if": _would_fire_if(decision),
         "made": made,
         "recorded": recorded,
+    }
+
+
+async def find_keys(find: Callable[[str], Awaitable[list[NodeKey]]], rules: Sequence[Rule], text: str) -> list[NodeKey]:
+    """What a person names by id or path: what `find` finds on the sites, and cells of these rules."""
+    found = await find(text)
+    return list(dict.fromkeys([*found, *(key for rule in rules for key in cell_keys(rule, text))]))
+
+
+async def why_all(
+    store: Store, dispatcher: Dispatcher, rules: Sequence[Rule], keys: Sequence[NodeKey], now: datetime
+) -> Json | None:
+    """The answer of one rule, or of all cells of one: these one by one under `cells`, and together above."""
+    answers = [found for rule in rules if (found := await why(store, dispatcher, rule, keys, now)) is not None]
+    if len(rules) == 1 or not answers:
+        return answers[0] if answers else None
+    verdicts = {answer["decision"] for answer in answers}
+    recorded = [answer["recorded"] for answer in answers if answer["recorded"] is not None]
+
+    def together(name: str) -> list[Any]:
+        return [line for answer in answers for line in answer[name]]
+
+    return {
+        "rule": rules[0].written_as,
+        "target": answers[0]["target"],
+        "decision": next((one for one in ("yes", "unknown", "no") if one in verdicts), None),
+        "because": [
+            {**line, "expr": f"[{cell_name(answer['rule'])}] {line['expr']}"}
+            for answer in answers
+            for line in answer["because"]
+        ],
+        "effects": together("effects"),
+        "held_by": list(dict.fromkeys(together("held_by"))),
+        "would_fire_if": [],
+        "made": together("made"),
+        "recorded": max(recorded, key=lambda one: int(one["id"]), default=None),
+        "cells": answers,
     }
 
 
@@ -98,7 +136,7 @@ async def plan(
     *,
     only: Collection[NodeKey] | None = None,
 ) -> Json:
-    """What the rules would do on the present data.
+    """What the rules would do on the present data, and what comes of those that were edited since they ran.
 
     Args:
         store: a ledger that the site was read into.
@@ -111,16 +149,20 @@ async def plan(
     effects: list[Json] = []
     left_out: dict[str, int] = {}
     book = Book()
-    for rule in rules:
-        keys = await store.read(partial(_keys, rule=rule, only=only))
+    families = {rule.written_as for rule in rules}
+    retired = [rule for rule in dispatcher.rules.values() if rule.retired and rule.written_as in families]
+    for rule in (*rules, *retired):
+        keys = await store.read(partial(targets_of, rule=rule, only=only))
+        state = EffectState.SHADOW if rule.mode is Mode.SHADOW else EffectState.PLANNED
+        holds = rule.mode is Mode.APPROVE
         for start in range(0, len(keys), PAGE):
             part = [(rule, key) for key in keys[start : start + PAGE]]
             documents = await store.read(partial(load_documents, wanted=part))
             said = await store.read(partial(load_rulings, wanted=[(rule.id, key) for _, key in part]))
             decisions = [
-                dispatcher.judge(rule, document, now, said.get((rule.id, rule.site, document.target.id), UNSAID))
-                for document in documents
-                if document is not None
+                dispatcher.decision_on(rule, key, document, now, said.get((rule.id, key.site, key.id), UNSAID))
+                for (_, key), document in zip(part, documents, strict=True)
+                if document is not None or rule.retired
             ]
             await _merge(store, book, decisions)
             for decision in decisions:
@@ -129,18 +171,13 @@ async def plan(
                     left_out[reason] = left_out.get(reason, 0) + 1
                     continue
                 counts[str(decision.verdict)] += 1
-                effects.extend(planned_json(one) for one in effects_of(decision, book))
-    return {"effects": effects, "decisions": counts, "held": left_out}
-
-
-def _keys(connection: Any, rule: Rule, only: Collection[NodeKey] | None) -> list[NodeKey]:
-    """The rule's targets; those that its own level's globs leave out are not even counted."""
-    globs = None if rule.each is Level.PROJECT else rule.scope.levels.get(str(rule.each))
-    return [
-        node.key
-        for node in everything(connection, rule.site, rule.each)
-        if (globs is None or globs.match(node.label)) and (only is None or node.key in only)
-    ]
+                effects.extend(
+                    planned_json(one, EffectState.HELD if holds and not one.retracts else state)
+                    for one in effects_of(decision, book, holds=holds)
+                )
+    edited = [rule for rule in (*rules, *retired) if rule.id in dispatcher.edited]
+    changed = [await store.read(partial(changes_of, rule=rule, effects=effects, book=book)) for rule in edited]
+    return {"effects": effects, "decisions": counts, "held": left_out, "changed": changed}
 
 
 async def _merge(store: Store, book: Book, decisions: Sequence[Decision]) -> None:
@@ -150,17 +187,17 @@ async def _merge(store: Store, book: Book, decisions: Sequence[Decision]) -> Non
     book.take_over(loaded)
 
 
-def planned_json(one: Planned) -> Json:
-    """A planned effect in the shape of an effect."""
+def planned_json(one: Planned, state: EffectState = EffectState.PLANNED) -> Json:
+    """A planned effect in the shape of an effect; `state` as it would begin."""
     return {
         "id": None,
         "rule": one.rule,
         "target": one.target.as_json(),
         "kind": one.kind,
-        "state": "planned",
+        "state": str(state),
         "once_key": one.once_key,
         "summary": one.summary,
-        "params": dict(one.params),
+        "params": {**one.params, "members": one.members} if one.members else dict(one.params),
         "attempts": 0,
         "created": None,
         "updated": None,

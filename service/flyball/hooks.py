@@ -11,10 +11,11 @@ import structlog
 from flyball.concurrency import each
 from flyball.events.dispatch import Dispatcher
 from flyball.ledger.intents import Intent, close_intents, open_intents, store_delivery
-from flyball.ledger.looking import Look, owe
+from flyball.ledger.looking import Look, owe, owe_all
 from flyball.model.errors import Gone, Permanent, Refused, SiteError
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
 from flyball.model.ports import Clock, Store
+from flyball.rules.cells import cell_keys
 from flyball.triggers.watch import Watch
 from flyball.triggers.webhook import NotTaken, check_delivery, read_target
 from flyball.wake import Bell
@@ -122,6 +123,9 @@ class Hooks:
         if target is None:
             rules = {rule.id for rule in self._dispatcher.rules.values() if hook in rule.trigger.webhooks}
             return {"targets": await self._dispatcher.look_everywhere(rules)}
+        cells = await self._look_at_cells(hook, target, event)
+        if cells is not None:
+            return cells
         for site, watch in self._watches.items():
             found = await self._find(watch, target)
             if found is None:
@@ -131,6 +135,19 @@ class Hooks:
             targets = await self._owe(site, level, row, hook, event)
             return {"site": site, "level": str(level), "id": row["id"], "targets": targets}
         return {"error": f"no site shows anything named {target!r}"}
+
+    async def _look_at_cells(self, hook: str, target: str, event: int) -> Json | None:
+        """The looks of rules on each cell of a matrix: at the cell named, else at all of them, for a hook that is about
+        something else may well be what they wait for. None when no cell is named.
+        """
+        name = target.removeprefix(f"{Level.MATRIX}:")
+        waiting = [rule for rule in self._dispatcher.rules.values() if rule.cells and hook in rule.trigger.webhooks]
+        named = [(rule.id, key) for rule in waiting for key in cell_keys(rule, name)]
+        if not named:
+            await self._dispatcher.look_everywhere({rule.id for rule in waiting})
+            return None
+        looks = [(Look(rule, key.site, key.level, key.id, key.level), event) for rule, key in named]
+        return {"targets": await self._store.write(partial(owe_all, owed=looks, now=self._clock.now()))}
 
     async def _find(self, watch: Watch, target: str) -> tuple[Level, Json] | None:
         client = watch.poller.client

@@ -48,11 +48,13 @@ def merged(running: RuleSet, fresh: RuleSet) -> tuple[RuleSet, frozenset[str]]:
     A refused entry with an id keeps the rule of that id. A file that could not be read, or a refused entry without
     an id, keeps the rules of its file that are not listed any more.
     """
-    listed = {rule.id for rule in fresh.rules}
+    listed = {rule.written_as for rule in fresh.rules}
     refused = {entry.id for entry in fresh.rejected if entry.id is not None}
     files = {entry.file for entry in fresh.rejected if entry.kind == "file" or entry.id is None}
     kept = tuple(
-        rule for rule in running.rules if rule.id not in listed and (rule.id in refused or rule.place.file in files)
+        rule
+        for rule in running.rules
+        if rule.written_as not in listed and (rule.written_as in refused or rule.place.file in files)
     )
     functions = {**running.functions, **fresh.functions} if kept else fresh.functions
     if kept and isinstance(old := running.functions.get("qc"), Qc) and isinstance(new := fresh.functions.get("qc"), Qc):
@@ -120,6 +122,7 @@ class Rulebook:
                 rule.limits.per_day,
                 rule.limits.canary,
                 stopped=rule.mode in (Mode.PAUSED, Mode.SHADOW),
+                scope=rule.scope,
             )
             for rule in self.rules.rules
         }

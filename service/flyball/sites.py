@@ -8,8 +8,13 @@ from datetime import timedelta
 
 from flyball import __version__
 from flyball.clients.flywheel.client import FlywheelClient
+from flyball.clients.flywheel.collecting import Collecting
+from flyball.clients.flywheel.contents import Contents
 from flyball.clients.flywheel.keys import parse_key
+from flyball.clients.flywheel.making import Making
+from flyball.clients.flywheel.viewing import Viewing
 from flyball.clients.transport import Timeouts
+from flyball.effects.lending import Folder, Poster
 from flyball.effects.port import Channels, Hands
 from flyball.ledger.noticing import Route
 from flyball.model.ports import Clock, Store
@@ -19,6 +24,7 @@ from flyball.triggers.poller import Poller
 from flyball.triggers.watch import Watch
 from flyball.workers.hands import SiteHands
 from flyball.workers.pace import AdaptivePace
+from flyball.workers.reporting import ReportPress
 from flyball.workers.wired import SiteWire
 
 Observer = Callable[[str, str, str, int | None, float], None]
@@ -51,12 +57,33 @@ class SiteParts:
             poller, needs, every=poll.every, sweep_every=poll.sweep, advice=self.address, changed=changed, met=met
         )
 
-    def hands(self, channels: Channels, secret: Callable[[str], str], clock: Clock) -> Hands:
+    def hands(
+        self,
+        channels: Channels,
+        secret: Callable[[str], str],
+        clock: Clock,
+        folder: Folder | None = None,
+        poster: Poster | None = None,
+        press: ReportPress | None = None,
+    ) -> Hands:
         """What effects on this site may use."""
         wait = self.settings.unclear_wait
         unclear = (wait.reset.total_seconds(), wait.timeout.total_seconds())
-        wire = SiteWire(self.client.transport)
-        return Hands(SiteHands(self.client), channels, secret, clock.now(), unclear, wire=wire)
+        return Hands(
+            SiteHands(self.client),
+            channels,
+            secret,
+            clock.now(),
+            unclear,
+            collections=Collecting(self.client),
+            contents=Contents(self.client),
+            folder=folder,
+            views=Viewing(self.client),
+            making=Making(self.client),
+            poster=poster,
+            reports=None if press is None else press.at(self.name, self.address),
+            wire=SiteWire(self.client.transport),
+        )
 
 
 @dataclass(slots=True)

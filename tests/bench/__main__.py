@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import effects, hooks, memory, polls, qc, reaction, rules
+from bench import effects, hooks, memory, plan, polls, qc, reaction, rules
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
@@ -20,6 +20,7 @@ CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "hooks": (hooks.run, "size: deliveries"),
     "polls": (polls.run, "size: sessions"),
     "reaction": (reaction.run, "size: changes"),
+    "plan": (plan.run, "size: sessions"),
     "memory": (memory.run, "size: sessions"),
     "rules": (rules.run, "size: rules"),
 }

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from fakes.channels import FakeChannels
 from fakes.clock import START, FakeClock
+from fakes.collections import FakeCollections
 from fakes.faults import Killed
 from fakes.ledger import MemoryLedger
 from fakes.site import FakeSite
@@ -99,8 +100,10 @@ class Bench:
         self.ledger = MemoryLedger()
         self.site = FakeSite(self.clock.now)
         self.channels = FakeChannels()
+        self.collections = FakeCollections()
         self.environment = dict(environment or {})
         self.site.faults.killed = self.channels.faults.killed = self._die
+        self.collections.faults.killed = self._die
         self.rules: dict[str, Rule] = {}
         self.records: dict[str, RuleRecord] = {}
         self.generation: dict[str, int] = {}
@@ -258,7 +261,7 @@ class Bench:
 
     def _new_crew(self) -> Crew:
         clock: Clock = self.clock
-        hands = Hands(self.site, self.channels, self._secret, clock.now(), self.waits)
+        hands = Hands(self.site, self.channels, self._secret, clock.now(), self.waits, collections=self.collections)
         return Crew(
             self.ledger,
             clock,
@@ -280,6 +283,7 @@ class Bench:
                 rule.limits.per_day,
                 rule.limits.canary,
                 stopped=rule.mode in (Mode.PAUSED, Mode.SHADOW),
+                scope=rule.scope,
             )
             for rule in self.rules.values()
         }

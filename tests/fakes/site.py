@@ -20,6 +20,7 @@ class FakeSite:
         faults: what goes wrong next; methods are called as in the protocol.
         tags_of: (level, id) → tags on it; a container that is not in it answers 404.
         notes_of: likewise.
+        info_of: (level, id) → its info.
         writes: every request that may change something and reached the site, as (method, what).
         reads: every other one, as (method, whether on a fresh connection).
         keeps_info: False: like sites of 2019, which take no `info` with a launch.
@@ -34,6 +35,7 @@ class FakeSite:
         self.faults = Faults()
         self.tags_of: dict[tuple[str, str], list[str]] = {}
         self.notes_of: dict[tuple[str, str], list[Json]] = {}
+        self.info_of: dict[tuple[str, str], Json] = {}
         self.gears: list[Json] = []
         self.analyses: list[Json] = []
         self.jobs: dict[str, Json] = {}
@@ -142,6 +144,17 @@ class FakeSite:
         """Add a note."""
         note = {"_id": self._ident("note"), "text": text}
         self._write("add_note", (level, ident, text), lambda: self._container(self.notes_of, level, ident).append(note))
+
+    async def info(self, level: str, ident: str, *, fresh: bool = False) -> Json:
+        self.reads.append(("info", fresh))
+        return dict(self.info_of.get((level, ident), {}))
+
+    async def set_info(self, level: str, ident: str, values: Mapping[str, Any]) -> None:
+        def commit() -> None:
+            self.writes.append(("set_info", dict(values)))
+            self.info_of[(level, ident)] = {**self.info_of.get((level, ident), {}), **values}
+
+        self.faults.through("set_info", commit)
 
     async def gear(self, name: str, version: str | None = None) -> Json:
         """A gear by name. One that is disabled answers as if it were not there only when another one is."""

@@ -251,7 +251,7 @@ def _wanted(life: Life, level: str, ident: str, tag: str) -> bool:
     """Whether some claim stands: known conditions as they are now, unknown ones as they were."""
     book: Book = life.bench.ledger.do(lambda connection: load_book(connection, []))
     assert not book.claims
-    slots = {"LOW": {("low", "0.LOW"), ("also", "0.LOW")}, "HIGH": {("low", "0.HIGH")}, "BAD": {("also", "1.BAD")}}[tag]
+    slots = {"LOW": {("low", "0/LOW"), ("also", "0/LOW")}, "HIGH": {("low", "0/HIGH")}, "BAD": {("also", "1/BAD")}}[tag]
     targets = FILES if level == "acquisition" else (ident,)
     return any((rule, target, slot) in life.bench.claims() for rule, slot in slots for target in targets)
 
@@ -262,11 +262,11 @@ def check_claims(life: Life) -> None:
     for ident in FILES:
         a, b, c = life.values[ident]
         for value, key in (
-            (a, ("low", ident, "0.LOW")),
-            (b, ("low", ident, "0.HIGH")),
-            (c, ("also", ident, "1.BAD")),
+            (a, ("low", ident, "0/LOW")),
+            (b, ("low", ident, "0/HIGH")),
+            (c, ("also", ident, "1/BAD")),
             (a, ("alarm", ident, "0.alert")),
-            (b, ("once", ident, "2.note")),
+            (b, ("once", ident, "0.note")),
         ):
             if value is not None:
                 assert (key in claims) == (value > 0), key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -70,6 +71,7 @@ def write_lab(
             if notify is not None:
                 text = text.replace("version: 1\n", f"version: 1\ndefaults: {{notify: {notify}}}\n", 1)
             (config / "rules" / path.name).write_text(text)
+        shutil.copytree(SHIPPED.parent / "files", config / "files", dirs_exist_ok=True)
     else:
         (config / "rules" / "rules.yaml").write_text(rules)
     for name, text in (extra or {}).items():

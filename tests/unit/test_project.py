@@ -164,7 +164,6 @@ TAGGED = "tag: {on: project, set: {A: true}}"
 @pytest.mark.parametrize(
     ("row", "phrase", "rule"),
     [
-        ("rules on each", "`matrix`", f"each: matrix, matrix: {{a: [1]}}, do: [{{{TAGGED}}}]"),
         ("triggers", "`analysis`", f"each: session, trigger: [{{analysis: PASSED}}], do: [{{{TAGGED}}}]"),
         (
             "launches",
@@ -175,11 +174,6 @@ TAGGED = "tag: {on: project, set: {A: true}}"
         ("alerts", "`wait`", "each: session, do: [{alert: {title: t, wait: 0s}}]"),
         ("alerts", "Slack", "each: session, do: [{alert: {title: t, channel: team}}]"),
         ("QC profiles", "robust z", f"each: file, if: \"qc('p').level == 'warn'\", do: [{{{TAGGED}}}]"),
-        (
-            "selections",
-            "`search`",
-            f"each: session, select: {{s: {{search: q, returns: session}}}}, do: [{{{TAGGED}}}]",
-        ),
     ],
 )
 def test_what_the_readme_calls_refused_is_refused(row: str, phrase: str, rule: str) -> None:

@@ -92,7 +92,9 @@ async def _online(lab: Lab) -> list[dict[str, Any]]:
         parts = connect(name, settings)
 
         def say(what: str, *, ok: bool = True, site: str = name) -> None:
-            findings.append({"site": site, "ok": ok, "what": lab.secrets.mask(what)})
+            finding = {"site": site, "ok": ok, "what": lab.secrets.mask(what)}
+            if finding not in findings:  # the cells of one rule have much in common
+                findings.append(finding)
 
         try:
             dialect = parts.client.dialect = await probe(parts.client)
@@ -101,6 +103,7 @@ async def _online(lab: Lab) -> list[dict[str, Any]]:
                 say(f"differs: {finding}")
             await _projects(lab, name, parts.client, say)
             await _gears(lab, name, parts.client, say)
+            await _searches(lab, name, parts.client, say)
         except SiteError as error:
             say(f"{error}; check the key and {parts.address}", ok=False)
         finally:
@@ -121,30 +124,48 @@ async def _projects(lab: Lab, site: str, client: Any, say: Any) -> None:
             continue
         found = [path for path in paths if globs.match(path)]
         if not found:
-            say(f"rule {rule.id}: no project that this key sees fits {', '.join(globs.written)}", ok=False)
+            say(f"rule {rule.written_as}: no project that this key sees fits {', '.join(globs.written)}", ok=False)
         for path in found:
             mine = [one for one in paths[path].get("permissions") or () if one.get("_id") == client.dialect.user_id]
             if any(one.get("access") == "ro" for one in mine) and not client.dialect.admin:
-                say(f"rule {rule.id}: the key may only read in {path}", ok=False)
+                say(f"rule {rule.written_as}: the key may only read in {path}", ok=False)
+
+
+async def _searches(lab: Lab, site: str, client: Any, say: Any) -> None:
+    """Whether the site takes the rules' structured queries."""
+    asked: dict[Any, str] = {}
+    for rule in lab.rules.rules:
+        for search in rule.searches if rule.site == site else ():
+            asked.setdefault(search, rule.written_as)
+    for search, rule_id in asked.items():
+        try:
+            faults = await client.parse_query(search.query)
+        except SiteError as error:
+            say(f"rule {rule_id}: the site's search does not answer: {error}", ok=False)
+            continue
+        for fault in faults:
+            say(f"rule {rule_id}: search {search.query!r}: {fault}", ok=False)
 
 
 async def _gears(lab: Lab, site: str, client: Any, say: Any) -> None:
+    known: dict[tuple[str, str | None], Any] = {}
     for rule in lab.rules.rules:
         if rule.site != site:
             continue
         for entry in rule.do:
             if isinstance(entry, TagEntry) and entry.on is Level.FILE and client.dialect.files_endpoint is False:
-                say(f"rule {rule.id}: this site has no address for the tags of single files", ok=False)
+                say(f"rule {rule.written_as}: this site has no address for the tags of single files", ok=False)
             if not isinstance(entry, LaunchEntry):
                 continue
             try:
-                gear = await client.gear(entry.gear, entry.version)
+                gear = known.get((entry.gear, entry.version)) or await client.gear(entry.gear, entry.version)
             except SiteError as error:
-                say(f"rule {rule.id}: gear {entry.gear}: {error}", ok=False)
+                say(f"rule {rule.written_as}: gear {entry.gear}: {error}", ok=False)
                 continue
+            known[(entry.gear, entry.version)] = gear
             faults = manifest_slots(gear, [slot for slot, _ in entry.inputs], entry.fixed["config"])
             version = (gear.get("gear") or {}).get("version")
             for fault in faults:
-                say(f"rule {rule.id}: gear {entry.gear}: {fault}", ok=False)
+                say(f"rule {rule.written_as}: gear {entry.gear}: {fault}", ok=False)
             if not faults:
-                say(f"rule {rule.id}: gear {entry.gear} {version} fits")
+                say(f"rule {rule.written_as}: gear {entry.gear} {version} fits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -9,8 +10,8 @@ import typer
 from rich.text import Text
 
 from flyball.app import Daemon
+from flyball.asking import find_keys, why_all
 from flyball.asking import plan as plan_on
-from flyball.asking import why as why_on
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import (
     FAILED,
@@ -19,13 +20,18 @@ from flyball.cli.common import (
     Exit,
     Lab,
     fail,
+    known_rules,
     load_lab,
     options,
     out,
     say_json,
     show_rejected,
 )
+from flyball.model.effect import EffectState
+from flyball.rules.cells import rules_named
 from flyball.rules.rule import Since
+
+Json = dict[str, Any]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,9 +51,8 @@ def plan(
 ) -> None:
     """What would be done on the present data."""
     lab = load_lab()
-    known = [one.id for one in lab.rules.rules]
-    if rule is not None and rule not in known:
-        fail(f"there is no rule {rule!r}; there are: {', '.join(known)}", USAGE)
+    if rule is not None:
+        known_rules(lab, rule)
     if since not in (None, "all"):
         fail("--since takes only `all`: everything that a rule's own `since` leaves out", USAGE)
     found = run_loop_value(_plan(lab, rule, target, everything=since == "all"))
@@ -55,16 +60,52 @@ def plan(
         say_json(found)
     else:
         show_rejected(lab.rules)
-        for effect in found["effects"]:
-            out.print(Text(effect["summary"], style=_style(effect)))
-        numbers = ", ".join(f"{verdict}: {count}" for verdict, count in found["decisions"].items())
-        out.print(f"{len(found['effects'])} effects; {numbers}; {found['requests']} requests", markup=False)
-        for reason, count in found["held"].items():
-            out.print(f"{count} targets not decided: {reason}", markup=False)
-    raise Exit(WORK_FOUND if exit_code and found["effects"] else 0)
+        _show_plan(found)
+    to_do = [effect for effect in found["effects"] if effect["state"] != EffectState.SHADOW]
+    raise Exit(WORK_FOUND if exit_code and to_do else 0)
 
 
-def _style(effect: dict[str, Any]) -> str:
+def _show_plan(found: Json) -> None:
+    """What would be done, rule by rule; then what edited rules change, and the numbers."""
+    edited = {entry["rule"] for entry in found["changed"]}
+    for effect in found["effects"]:
+        if effect["rule"] not in edited:
+            _show_effect(effect)
+    for entry in found["changed"]:
+        mine = [effect for effect in found["effects"] if effect["rule"] == entry["rule"]]
+        told = ", ".join(f"{len(entry[name])} {words}" for name, words in _SORTS.items())
+        out.print(Text(f"{entry['rule']} was edited since it ran: {told}; {entry['kept']} stay", style="bold"))
+        for effect in mine:
+            _show_effect(effect, "  ")
+    numbers = ", ".join(f"{verdict}: {count}" for verdict, count in found["decisions"].items())
+    kinds = Counter(effect["kind"] for effect in found["effects"])
+    by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    out.print(
+        f"{len(found['effects'])} effects{f' ({by_kind})' if by_kind else ''}; {numbers}; {found['requests']} requests",
+        markup=False,
+    )
+    for reason, count in found["held"].items():
+        out.print(f"{count} targets not decided: {reason}", markup=False)
+
+
+_SORTS = {
+    "newly_tagged": "newly tagged",
+    "untagged": "no longer tagged",
+    "newly_launched": "newly launched",
+    "other": "others",
+}
+
+
+def _show_effect(effect: Json, indent: str = "") -> None:
+    """One line; of a launch, its inputs below, slot by slot."""
+    state = f"  ({effect['state']})" if effect["state"] != EffectState.PLANNED else ""
+    out.print(Text(f"{indent}{effect['summary']}{state}", style=_style(effect)))
+    for slot, reference in (effect["params"].get("inputs") or {}).items():
+        if isinstance(reference, dict):
+            out.print(Text(f"{indent}    {slot} = {reference.get('name')}", style="dim"))
+
+
+def _style(effect: Json) -> str:
     return "green" if effect["summary"].startswith("+") else "red" if effect["summary"].startswith("-") else ""
 
 
@@ -74,12 +115,12 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
         if not fine:
             errors = "; ".join(watch.weather.error or "" for watch in daemon.watches.values() if watch.weather.error)
             fail(lab.secrets.mask(errors), FAILED)
-        rules = [one for one in lab.rules.rules if rule in (None, one.id)]
+        rules = list(lab.rules.rules) if rule is None else rules_named(lab.rules.rules, rule)
         if everything:
             rules = [replace(one, since=Since(everything=True)) for one in rules]
         only = None
         if target is not None:
-            only = await daemon.find(target)
+            only = await find_keys(daemon.find, rules, target)
             if not only:
                 fail(f"the site shows nothing named {target!r}")
         found = await plan_on(daemon.store, daemon.dispatcher, rules, daemon.clock.now(), only=only)
@@ -93,16 +134,20 @@ def why(
 ) -> None:
     """The decision now and the last recorded one, condition by condition with the values read."""
     lab = load_lab()
-    if rule not in [one.id for one in lab.rules.rules]:
-        fail(f"there is no rule {rule!r}; there are: {', '.join(one.id for one in lab.rules.rules)}", USAGE)
+    known_rules(lab, rule)
     found = run_loop_value(_why(lab, rule, target))
     if found is None:
         fail(f"the site shows nothing named {target!r} that rule {rule!r} is about")
     if options.json:
         say_json(found)
         return
+    for answer in found.get("cells", [found]):
+        _show_why(answer)
+
+
+def _show_why(found: dict[str, Any]) -> None:
     verdict = found["decision"] or "not decided"
-    out.print(Text(f"{rule} on {found['target']['path']}: {verdict}", style="bold"))
+    out.print(Text(f"{found['rule']} on {found['target']['path']}: {verdict}", style="bold"))
     for reason in found["held_by"]:
         out.print(Text(f"  held by {reason}", style="yellow"))
     for line in found["because"]:
@@ -123,6 +168,7 @@ def why(
 async def _why(lab: Lab, rule: str, target: str) -> Any:
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         await daemon.look()
-        keys = await daemon.find(target)
+        rules = rules_named(daemon.rules.rules, rule)
+        keys = await find_keys(daemon.find, rules, target)
         await daemon.read_again(keys)
-        return await why_on(daemon.store, daemon.dispatcher, daemon.dispatcher.rules[rule], keys, daemon.clock.now())
+        return await why_all(daemon.store, daemon.dispatcher, rules, keys, daemon.clock.now())

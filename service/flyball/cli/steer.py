@@ -15,11 +15,23 @@ import typer
 
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.cli.check import run_loop_value
-from flyball.cli.common import FAILED, FINE, USAGE, Exit, Lab, complain, fail, load_lab, options, out, say_json
+from flyball.cli.common import (
+    FAILED,
+    FINE,
+    USAGE,
+    Exit,
+    Lab,
+    complain,
+    fail,
+    known_rules,
+    load_lab,
+    options,
+    out,
+    say_json,
+)
 from flyball.clock import SystemClock
 from flyball.ledger import reopening, steering
 from flyball.ledger.undoing import undo as undo_rule
-from flyball.rules.rule import Rule
 
 Json = dict[str, Any]
 
@@ -87,7 +99,7 @@ def backfill(
 ) -> None:
     """Queue decisions for existing data; only what is missing is done."""
     lab = load_lab()
-    found = _rule(lab, rule)
+    found = known_rules(lab, rule)
     date = None
     if since is not None:
         try:
@@ -95,11 +107,16 @@ def backfill(
         except ValueError:
             fail(f"{since!r} is no date; write 2026-03-01", USAGE)
         date = date.replace(tzinfo=UTC) if date.tzinfo is None else date
-    work = partial(reopening.backfill, rule=rule, site=found.site, level=found.each, since=date, limit=limit)
-    try:
-        answer = run_loop_value(_write(lab, work))
-    except LookupError as error:
-        fail(str(error.args[0]))
+    if found[0].cells:
+        fail(f"rule {rule!r} looks at each cell of its matrix, whatever their age: nothing is left out", USAGE)
+    answers = []
+    for one in found:
+        work = partial(reopening.backfill, rule=one.id, site=one.site, level=one.each, since=date, limit=limit)
+        try:
+            answers.append(run_loop_value(_write(lab, work)))
+        except LookupError as error:
+            fail(str(error.args[0]))
+    answer = {"rule": rule, **{key: sum(one[key] for one in answers) for key in ("queued", "left")}}
     if options.json:
         say_json(answer)
     else:
@@ -120,13 +137,6 @@ def undo(rule: Annotated[str, typer.Argument(help="Id of the rule; also of one t
     )
     for entry in answer["stays"]:
         out.print(f"stays: {entry['id']} {entry['summary']}", markup=False)
-
-
-def _rule(lab: Lab, ident: str) -> Rule:
-    known = {rule.id: rule for rule in lab.rules.rules}
-    if ident not in known:
-        fail(f"there is no rule {ident!r}; there are: {', '.join(known)}", USAGE)
-    return known[ident]
 
 
 async def _write(lab: Lab, work: Callable[..., Any]) -> Any:

@@ -46,6 +46,15 @@ class Does(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of a file on our disk, to be read while it is sent."""
+
+    path: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request, relative to a site's base address.
 
@@ -60,6 +69,7 @@ class Request:
         timeout: seconds for the whole exchange, None for the transport's default.
         fresh: use a new connection; implied by CREATE.
         secrets: texts that must not appear in an error, should the site echo them.
+        pieces: instead of `body`: what is sent piece by piece, with its length told beforehand and never chunked.
     """
 
     method: str
@@ -72,6 +82,7 @@ class Request:
     timeout: float | None = None
     fresh: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    pieces: tuple[bytes | Slice, ...] = field(default=(), repr=False)
 
     @property
     def idempotent(self) -> bool:
@@ -124,6 +135,23 @@ class Response:
     def is_json(self) -> bool:
         """The content type says JSON."""
         return "json" in self.headers.get("content-type", "").lower()
+
+
+def length_of(pieces: tuple[bytes | Slice, ...]) -> int:
+    """Bytes of all pieces together."""
+    return sum(piece.length if isinstance(piece, Slice) else len(piece) for piece in pieces)
+
+
+class Receiver(Protocol):
+    """Takes an answer as it comes."""
+
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """A good answer (2xx) begins."""
+        ...
+
+    async def write(self, piece: bytes) -> None:
+        """Some more of it."""
+        ...
 
 
 class Seen(Enum):

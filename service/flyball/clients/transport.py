@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl as ssl_module
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -20,22 +20,28 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
+from flyball.clients.causes import cause_of
 from flyball.clients.exchange import (
     BodyTooLarge,
     Does,
     Pace,
+    Receiver,
     Request,
     Response,
     Seen,
+    Slice,
+    length_of,
     retry_after,
-    trimmed,
 )
+from flyball.clients.pieces import ended, sent
 from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
 
 Observer = Callable[[str, str, int | None, float], None]
 """Called once per attempt with method, path template, status (None: no answer) and seconds."""
 
-_KEPT_HEADERS = ("content-type", "retry-after", "location", "date")
+_KEPT_HEADERS = ("content-type", "retry-after", "location", "date", "content-length", "content-range", "etag")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HOPS = 5  # redirects that are followed
 _SAME_TIME = timedelta(seconds=2)  # Date has whole seconds: a smaller difference of the clocks cannot be told
 _REPEATED = frozenset({429, 502, 503, 504})
 _LONGEST_OBEYED_HERE = 30.0
@@ -197,19 +203,107 @@ class Transport:
             self._pace.saw(Seen.BUSY if busy else Seen.ILL if status == 503 else Seen.OK, asked)
             return response
 
+    async def fetch(self, request: Request, receiver: Receiver) -> Response:
+        """Sends a read and hands a good answer to `receiver` as it comes; the answer without its body.
+
+        A redirect is followed by hand: a signed address gets none of our headers but the range that is asked for, on
+        whatever host it is (storage refuses a second way of signing in). Only silence has a time limit.
+
+        Raises:
+            Transient: no usable answer, or it broke off. What came before was handed over.
+            Permanent: it leads from https to http, or nowhere.
+        """
+        url, headers = URL(self.base_url + request.target, encoded=True), {**self._headers, **dict(request.headers)}
+        times = self._timeouts
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=times.connect, sock_read=times.silence)
+        async with self._pace.slot():
+            begun, status = self._clock(), None
+            try:
+                for _ in range(_HOPS + 1):
+                    async with self._session(fresh=request.alone).request(
+                        "GET", url, headers=headers, allow_redirects=False, ssl=self._ssl, timeout=limit
+                    ) as response:
+                        status = response.status
+                        kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+                        if status in _REDIRECTS and "location" in kept:
+                            url = self._next(url, kept["location"])
+                            headers = {name: text for name, text in headers.items() if name.lower() == "range"}
+                            continue
+                        self._pace.saw(Seen.BUSY if status == 429 else Seen.OK)
+                        if not response.ok:
+                            return Response(status, kept, (await response.content.read(65536)))
+                        await receiver.begin(status, kept)
+                        async for piece in response.content.iter_any():
+                            await receiver.write(piece)
+                        return Response(status, kept)
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                self._pace.saw(Seen.SLOW if isinstance(error, TimeoutError) else Seen.LOST)
+                raise self._translated(request, error, sent=not isinstance(error, _NOT_CONNECTED)) from error
+            finally:
+                if self._observer is not None:
+                    self._observer(request.method, request.template or request.path, status, self._clock() - begun)
+        raise Permanent(f"{self.site}: {request.name} leads from one address to the next without end", site=self.site)
+
+    def _next(self, url: URL, location: str) -> URL:
+        there = url.join(URL(location, encoded=True))
+        if there.scheme not in ("http", "https") or (url.scheme == "https" and there.scheme == "http"):
+            raise Permanent(f"{self.site}: it sends us on to an unsafe address ({there.scheme})", site=self.site)
+        return there
+
+    async def put_elsewhere(self, url: str, headers: Mapping[str, str], pieces: tuple[bytes | Slice, ...]) -> Response:
+        """Puts bytes to a storage address that the site has signed. None of our own headers go there.
+
+        Raises:
+            Transient: no usable answer; the same may be sent again.
+        """
+        there = URL(url, encoded=True)
+        if there.scheme not in ("http", "https") or not there.host:
+            raise Permanent(f"{self.site}: it names no usable address for an upload", site=self.site)
+        request = Request("PUT", "/", does=Does.SET, template="(storage)", pieces=pieces)
+        given = {**headers, "Content-Length": str(length_of(pieces))}
+        times = self._timeouts
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=times.connect, sock_read=times.silence)
+        sending = sent(pieces)
+        async with self._pace.slot():
+            try:
+                async with self._session(fresh=False).request(
+                    "PUT", there, headers=given, data=sending, allow_redirects=False, ssl=self._ssl, timeout=limit
+                ) as response:
+                    kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+                    return Response(response.status, kept, await response.content.read(65536))
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise self._translated(request, error, sent=not isinstance(error, _NOT_CONNECTED)) from error
+            finally:
+                await ended(sending)
+
     async def _exchange(self, request: Request, trace: SimpleNamespace) -> Response:
         headers = {**self._headers, **dict(request.headers)}
+        times = self._timeouts
+        data: Any = request.body
+        sending: AsyncGenerator[bytes, None] | None = None
+        whole: float | None = request.timeout or times.whole
+        if request.pieces:
+            headers["Content-Length"] = str(length_of(request.pieces))
+            sending = sent(request.pieces)
+            data, whole = sending, request.timeout  # a large file takes its time; silence ends it
+        try:
+            return await self._exchanged(request, headers, data, whole, trace)
+        finally:
+            if sending is not None:
+                await ended(sending)
+
+    async def _exchanged(
+        self, request: Request, headers: Mapping[str, str], data: Any, whole: float | None, trace: SimpleNamespace
+    ) -> Response:
         times = self._timeouts
         async with self._session(fresh=request.alone).request(
             request.method,
             URL(self.base_url + request.target, encoded=True),
             headers=headers,
-            data=request.body,
+            data=data,
             allow_redirects=False,
             ssl=self._ssl,
-            timeout=aiohttp.ClientTimeout(
-                total=request.timeout or times.whole, sock_connect=times.connect, sock_read=times.silence
-            ),
+            timeout=aiohttp.ClientTimeout(total=whole, sock_connect=times.connect, sock_read=times.silence),
             trace_request_ctx=trace,
         ) as response:
             trace.sent = True
@@ -272,7 +366,7 @@ class Transport:
 
     def _translated(self, request: Request, error: Exception, *, sent: bool) -> SiteError:
         """Our error for one of aiohttp's, the socket's or the TLS layer's."""
-        what = _cause(error)
+        what = cause_of(error)
         where = URL(self.base_url).authority
         if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
             return Permanent(f"{self.site}: {self.base_url} is no usable address", site=self.site)
@@ -290,26 +384,3 @@ class Transport:
 async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
     """The request line and headers were handed to the socket: from here on the site may have acted."""
     context.trace_request_ctx.sent = True
-
-
-def _cause(error: Exception) -> str:
-    """What happened, in words that hold no secrets."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted ({trimmed(str(error.certificate_error), limit=120)})"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "the host name is not known"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "no secure connection could be made (does the site speak https on this port?)"
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return "no connection within the time limit"
-    if isinstance(error, TimeoutError):
-        return "no answer within the time limit"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return trimmed(error.os_error.strerror or type(error.os_error).__name__, limit=120)
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return "the answer broke off"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the connection was closed before an answer"
-    if isinstance(error, OSError):
-        return trimmed(error.strerror or type(error).__name__, limit=120)
-    return f"the answer is no proper HTTP ({type(error).__name__})"

@@ -79,6 +79,7 @@ class Alert:
     name = "alert"
     params = AlertParams
     over = WhenOver.RESOLVE
+    sites: frozenset[str] = frozenset()  # a message to people needs none
 
     def compile(self, params: AlertParams, when: Expression | None, index: int, compiler: Compiler) -> AlertEntry:
         """Compile the texts and check the channel."""

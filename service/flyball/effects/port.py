@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from flyball.effects.lending import Collections, Contents, Folder, Local, Making, Poster, Views
 from flyball.effects.wire import Wire
 from flyball.model.effect import Effect, Report
+from flyball.reports.making import Order
 from flyball.rules.catalog import EffectKind
 
 Json = Mapping[str, Any]
@@ -35,6 +38,14 @@ class Site(Protocol):
 
     async def add_note(self, level: str, ident: str, text: str) -> None:
         """Add a note."""
+        ...
+
+    async def info(self, level: str, ident: str, *, fresh: bool = False) -> dict[str, Any]:
+        """The `info` of one container or file, read singly."""
+        ...
+
+    async def set_info(self, level: str, ident: str, values: Json) -> None:
+        """Set top-level keys of `info`, each whole; the others stay."""
         ...
 
     async def gear(self, name: str, version: str | None = None) -> dict[str, Any]:
@@ -79,6 +90,34 @@ class Channels(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class MadeReport:
+    """A report that was made.
+
+    Attributes:
+        files: format → where it lies, until the end of the context that made it.
+        rows: of the CSV.
+        numbers, notes: its headline figures and remarks, as JSON.
+    """
+
+    files: Mapping[str, Local]
+    rows: int
+    numbers: Json
+    notes: Sequence[str]
+
+
+class Reports(Protocol):
+    """Makes reports about projects of one site."""
+
+    def full(self) -> float:
+        """Seconds after which to come again, when enough reports wait already; 0: there is room."""
+        ...
+
+    def made(self, order: Order, project: str, formats: Sequence[str]) -> AbstractAsyncContextManager[MadeReport]:
+        """Make a report about a project (its id) from the mirror as it is now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Hands:
     """What a worker lends an effect for one attempt.
 
@@ -88,6 +127,10 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        reports: makes reports; None where there is no ledger to make them of.
+        collections, contents, views, making: further topics of the site (see `effects.lending`).
+        folder: where files are written to, and the config folder to read from.
+        poster: posts to addresses of the lab's.
         wire: further requests to the effect's Flywheel site; None: it is none.
     """
 
@@ -96,6 +139,13 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
+    collections: Collections | None = None
+    contents: Contents | None = None
+    folder: Folder | None = None
+    views: Views | None = None
+    making: Making | None = None
+    poster: Poster | None = None
+    reports: Reports | None = None
     wire: Wire | None = None
 
 

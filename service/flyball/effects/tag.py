@@ -72,7 +72,7 @@ class TagEntry(Entry):
         document = moment.document
         container = container_json(document, self.on)
         for tag, condition in self.conditions:
-            slot = f"{self.index}.{tag}"
+            slot = f"{self.index}/{tag}"  # no kind has a slash in its name, and no tag has
             if container is None:
                 reason = lacking(document, self.on, "tag it").note
                 yield Wish("tag", Verdict.UNKNOWN, {}, "", reason, slot, reason)

@@ -6,7 +6,7 @@ in the transaction that stores its decision, and only if no new hint came meanwh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,22 +23,27 @@ from flyball.ledger.deciding import (
     RuleRecord,
     due_looks,
     next_look,
+    record_of,
     see_rules,
     shift_first_sight,
     store_decisions,
 )
-from flyball.ledger.looking import forget_looks, owe_everywhere
+from flyball.ledger.looking import Look, forget_looks, owe_all, owe_everywhere
 from flyball.ledger.rulings import NONE as UNSAID
 from flyball.ledger.rulings import Ruling, RulingKey, load_rulings
+from flyball.ledger.straying import cells_on_record, is_stray, not_listed, owe_known, owe_strays
 from flyball.model.decision import Because, Decision, Verdict
 from flyball.model.levels import HIERARCHY, Level, above
-from flyball.model.node import Document, Target
+from flyball.model.node import Document, NodeKey, Target
 from flyball.model.ports import Clock, Store
+from flyball.rules.cells import taken_out
 from flyball.rules.engine import Functions, Standing, judge
+from flyball.rules.matrix import family_of
 from flyball.rules.rule import Mode, Rule
 
 log = structlog.get_logger()
 BATCH = 500  # looks a transaction
+TOGETHER = 20  # rules whose targets are looked up in one transaction
 
 
 @dataclass(slots=True)
@@ -63,13 +68,44 @@ def complete_for(rule: Rule) -> set[Level]:
     """
     if rule.each is Level.MATRIX:
         return set()
-    levels = {*above(rule.each), *rule.below}
+    levels = {*above(rule.each), *rule.below, *rule.rests_on}
     if rule.peers:
         levels.add(rule.each)
     across = sideways(rule)
     if across is not None:
         levels |= set(HIERARCHY[HIERARCHY.index(across) + 1 :])
     return levels
+
+
+def not_about(rule: Rule, key: NodeKey, document: Document | None) -> Decision:
+    """The decision on what an edited rule is not about any more: it lets go of all that it claimed there."""
+    target = Target(key.site, key.level, key.id) if document is None else document.target
+    because = Because("target", "false", {}, "target: the rule was edited and is not about it any more")
+    return Decision(rule.id, rule.version, target, Verdict.NO, (because,), exhaustive=True)
+
+
+def owe_cells(connection: Any, rule: Rule, now: datetime) -> int:
+    """Owe a look at each cell of a rule, and at each that was taken out of its matrix; the number of its cells."""
+    idents = [*rule.cells, *sorted(cells_on_record(connection, rule.id, rule.site) - rule.cells.keys())]
+    looks = [(Look(rule.id, rule.site, Level.MATRIX, ident, Level.MATRIX), None) for ident in idents]
+    owe_all(connection, looks, now=now)
+    return len(rule.cells)
+
+
+def _see(
+    connection: Any, loaded: Mapping[str, Rule], now: datetime
+) -> tuple[dict[str, tuple[RuleRecord, bool]], list[Rule]]:
+    """Note the loaded rules; what they claimed where they look no more owes a look, in the same transaction.
+
+    Returns:
+        what the ledger knows of each rule, and those that stand in for what was taken out of a matrix.
+    """
+    seen = see_rules(connection, {rule.id: rule.version for rule in loaded.values()}, now)
+    families = {family_of(rule.id): rule for rule in loaded.values()}
+    retired = [found for rule in not_listed(connection, loaded) if (found := taken_out(rule, families)) is not None]
+    edited = [loaded[rule] for rule, (_, new) in seen.items() if new]
+    owe_strays(connection, [*edited, *retired], now=now)
+    return seen | {rule.id: (record_of(connection, rule.id), False) for rule in retired}, retired
 
 
 class Dispatcher:
@@ -100,18 +136,21 @@ class Dispatcher:
         self.rules: dict[str, Rule] = {}
         self.records: dict[str, RuleRecord] = {}
         self.tally = Tally()
+        self.edited: set[str] = set()  # rules whose version was another one when they were loaded, since the start
         self._fresh: set[str] = set()
         self._peers = PeerBook(store)
 
     async def load(self, rules: Iterable[Rule]) -> set[str]:
         """Take over a set of rules; first sights are stored. Returns the rules that are new or changed."""
         self.rules = {rule.id: rule for rule in rules}
-        versions = {rule.id: rule.version for rule in self.rules.values()}
         now = self._clock.now()
-        seen = await self._store.write(lambda connection: see_rules(connection, versions, now))
+        seen, retired = await self._store.write(partial(_see, loaded=dict(self.rules), now=now))
+        self.rules |= {rule.id: rule for rule in retired}
         self.records = {rule: record for rule, (record, _) in seen.items()}
+        known = {rule for rule, (record, new) in seen.items() if new and record.first_seen != now}
+        self.edited |= {*known, *(rule.id for rule in retired)}
         self._fresh |= {rule for rule, record in self.records.items() if record.first_seen == now}
-        return {rule for rule, (_, new) in seen.items() if new}
+        return {rule for rule, (_, new) in seen.items() if new and not self.rules[rule].retired}
 
     def use_functions(self, functions: Functions) -> None:
         """Take over the extra functions of the expressions (`qc`, with the folder's profiles)."""
@@ -126,15 +165,22 @@ class Dispatcher:
         """Owe a look at every target of these rules (new version, schedule, start-up); the number of targets."""
         rules = [rule for rule in self.rules.values() if rule.id in rule_ids and site in (None, rule.site)]
         total = 0
-        for rule in rules:
-            total += await self._look_over(rule)
+        for start in range(0, len(rules), TOGETHER):
+            work = partial(self._look_over, rules=rules[start : start + TOGETHER], now=self._clock.now())
+            total += await self._store.write(work)
         return total
 
-    async def _look_over(self, rule: Rule) -> int:
-        now, since = self._clock.now(), bound_of(rule, self.first_seen)
-        return await self._store.write(
-            lambda connection: owe_everywhere(connection, rule.id, rule.site, rule.each, now=now, since=since)
-        )
+    def _look_over(self, connection: Any, rules: Sequence[Rule], now: datetime) -> int:
+        total = 0
+        for rule in rules:
+            if rule.each is Level.MATRIX:
+                total += owe_cells(connection, rule, now)
+                continue
+            since = bound_of(rule, self.first_seen)
+            total += owe_everywhere(connection, rule.id, rule.site, rule.each, now=now, since=since)
+            if since is not None:
+                owe_known(connection, rule, now=now)  # older, and its business all the same
+        return total
 
     def able(self) -> list[str]:
         """Rules that may decide: neither paused by a person nor by their file."""
@@ -145,8 +191,11 @@ class Dispatcher:
         ]
 
     def able_now(self) -> list[str]:
-        """Those whose site has been read as far as they look; the others' looks wait."""
-        return [ident for ident in self.able() if self._ready(self.rules[ident].site, complete_for(self.rules[ident]))]
+        """Those whose site has been read as far as they look; the others' looks wait. Cells are there at once."""
+        return [ident for ident in self.able() if self._can_look(self.rules[ident])]
+
+    def _can_look(self, rule: Rule) -> bool:
+        return rule.retired or rule.each is Level.MATRIX or self._ready(rule.site, complete_for(rule))
 
     async def next_due(self) -> datetime | None:
         """When the next look is due, among the rules that may decide."""
@@ -185,16 +234,19 @@ class Dispatcher:
 
     def _decide(self, item: Due, document: Document | None, now: datetime, said: Ruling) -> Decided:
         rule = self.rules[item.rule]
+        return Decided(item, self.decision_on(rule, item.key, document, now, said), document, rule.mode)
+
+    def decision_on(
+        self, rule: Rule, key: NodeKey, document: Document | None, now: datetime, said: Ruling = UNSAID
+    ) -> Decision:
+        """The decision on a target: one that the rule is about, that it once claimed, or that is not in the mirror."""
+        if is_stray(rule, key):
+            return not_about(rule, key, document)
         if document is None:
-            decision = Decision(
-                rule.id,
-                rule.version,
-                Target(item.key.site, item.key.level, item.key.id),
-                Verdict.UNKNOWN,
-                (Because("target", "unknown", {}, "the site has not shown it yet"),),
-            )
-            return Decided(item, decision, None, rule.mode)
-        return Decided(item, self.judge(rule, document, now, said), document, rule.mode)
+            because = Because("target", "unknown", {}, "the site has not shown it yet")
+            target = Target(key.site, key.level, key.id)
+            return Decision(rule.id, rule.version, target, Verdict.UNKNOWN, (because,))
+        return self.judge(rule, document, now, said)
 
     async def renew_peers(self, able: Sequence[str] | None = None) -> None:
         """Freeze the day's peer statistics of the sites that were read to the end, for the rules that use them."""
@@ -251,7 +303,7 @@ class Dispatcher:
 
     async def reload_records(self) -> None:
         """Read again what the ledger knows of the rules (one was paused or resumed)."""
-        await self.load(list(self.rules.values()))
+        await self.load([rule for rule in self.rules.values() if not rule.retired])
 
     async def drop(self, rule: str) -> None:
         """Forget what a rule owed."""

@@ -67,7 +67,7 @@ class Router:
     @staticmethod
     def _levels(rule: Rule) -> Sequence[Level]:
         if rule.each in HIERARCHY:
-            return HIERARCHY
+            return (*HIERARCHY, *sorted(rule.rests_on.difference(HIERARCHY)))
         return (*above(rule.each), rule.each)
 
     def route(self, change: Change) -> Iterator[Look]:
@@ -95,7 +95,7 @@ class Router:
         if level is each:
             if self._may_fit(rule, change):
                 yield Look(rule.id, site, each, node.id, each)
-        elif level in below(each) and not around:
+        elif (level in below(each) or level in rule.rests_on) and not around:
             for ident in _ids_at(change, each):
                 yield Look(rule.id, site, each, ident, each)
         elif level in above(each) and not around and self._reads_difference(rule, change):

@@ -17,13 +17,14 @@ from flyball.ledger.book import store_book
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, pack, row_effect
 from flyball.ledger.finishing import finish
+from flyball.ledger.gathering import is_deciding, situation
 from flyball.ledger.jobs import follow_job
 from flyball.ledger.limiting import LAUNCH, PAUSED, Caps, Gate, Hold, call_waiting
 from flyball.ledger.rulings import NONE, Ruling, load_rulings
 from flyball.ledger.tables import attempts, effects
-from flyball.ledger.wanting import Present
+from flyball.ledger.wanting import Present, sibling_targets
 from flyball.model.effect import Effect, EffectState, Outcome
-from flyball.rules.claims import ADD, TAG, subject_of
+from flyball.rules.claims import ADD, COLLECTION, TAG, subject_of
 
 __all__ = ["ACTIVE", "DUE", "finish", "follow_job", "next_effect", "recover", "take", "waited_for"]
 
@@ -31,6 +32,8 @@ DUE = (str(EffectState.PLANNED), str(EffectState.WAITING))
 ACTIVE = (*DUE, str(EffectState.RUNNING))  # what keeps later effects of its lane waiting; what a person holds does not
 KILLED = "the daemon ended before the answer"
 NOT_WANTED = "no longer wanted"
+DECIDING = timedelta(seconds=1)  # until a collection whose rule is still deciding looks again
+LONG_DECIDING = timedelta(minutes=2)  # a site on which something happens all the time must not hold it up for ever
 
 
 def take(
@@ -113,17 +116,30 @@ def _sorted_out(
         wanted = present.wants(effect)
         if not wanted and not effect.unclear:
             _cancel(connection, row, effect, present, now)
-        elif (hold := gate.hold(row)) is not None:
+        elif (hold := gate.hold(row) or _still_deciding(connection, effect, now)) is not None:
             _hold(connection, row, hold)
         else:
             params = present.params(effect, wanted=wanted)
-            if effect.kind == LAUNCH and (said := _said(connection, effect)).forgotten:
+            if effect.kind == COLLECTION:
+                params |= situation(connection, effect, caps)
+            elif effect.params.get("joined"):
+                params["siblings"] = sibling_targets(connection, effect)
+            elif effect.kind == LAUNCH and (said := _said(connection, effect)).forgotten:
                 params["forgotten"] = sorted(said.forgotten)
             number = effect.attempts + 1
             begun.append(replace(effect, state=EffectState.RUNNING, attempts=number, params=params, due=None))
     _begin(connection, begun, caps, now)
     store_book(connection, present.book, now)
     return begun
+
+
+def _still_deciding(connection: Connection, effect: Effect, now: datetime) -> Hold | None:
+    """A collection waits until its rule has looked at all that is due, so that its members go in together."""
+    if effect.kind != COLLECTION or effect.unclear or now - effect.created > LONG_DECIDING:
+        return None
+    if not is_deciding(connection, effect.rule, now):
+        return None
+    return Hold(EffectState(effect.state), now + DECIDING, "its rule is still deciding", None)
 
 
 def _said(connection: Connection, effect: Effect) -> Ruling:

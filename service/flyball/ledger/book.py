@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, and_, bindparam, delete, select
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.mirror import chunks, tags_on, upsert
@@ -15,7 +15,19 @@ from flyball.model.decision import Decision, Verdict
 from flyball.model.effect import EffectState
 from flyball.model.levels import Level
 from flyball.model.node import Document, NodeKey, Target
-from flyball.rules.claims import ADD, TAG, Book, Claim, Mark, Owner, Subject, container_of, lane_of, subject_of
+from flyball.rules.claims import (
+    ADD,
+    COLLECTION,
+    TAG,
+    Book,
+    Claim,
+    Mark,
+    Owner,
+    Subject,
+    container_of,
+    lane_of,
+    subject_of,
+)
 
 _MOVING = (str(EffectState.PLANNED), str(EffectState.WAITING), str(EffectState.RUNNING))
 _UNFINISHED = (*_MOVING, str(EffectState.HELD))
@@ -43,7 +55,7 @@ def load_book(connection: Connection, batch: Sequence[tuple[Decision, Document |
         (claim.target.site, claim.subject)
         for mine in book.claims.values()
         for claim in mine.values()
-        if claim.subject is not None
+        if claim.subject is not None and claim.kind == TAG
     }
     load_subjects(connection, book, subjects)
     keys = sorted({wish.once_key for one, _ in batch for wish in one.wishes if wish.kind != TAG and wish.once_key})
@@ -51,7 +63,21 @@ def load_book(connection: Connection, batch: Sequence[tuple[Decision, Document |
         query = select(effects.c.single, effects.c.state).where(effects.c.single.in_(some))
         for row in connection.execute(query):
             book.singles[row.single] = EffectState(row.state)
+    _load_gatherings(connection, book, batch)
     return book
+
+
+def _load_gatherings(connection: Connection, book: Book, batch: Sequence[tuple[Decision, Document | None]]) -> None:
+    """Which effects on collections have not begun yet: they will see what is claimed now."""
+    keys = {wish.once_key for one, _ in batch for wish in one.wishes if wish.kind == COLLECTION and wish.once_key}
+    keys |= {one.once_key for mine in book.claims.values() for one in mine.values() if one.kind == COLLECTION}
+    waiting = tuple(map(str, (EffectState.PLANNED, EffectState.WAITING, EffectState.HELD)))
+    for some in chunks(sorted(keys)):
+        query = select(effects.c.site, effects.c.once_key, effects.c.params).where(
+            effects.c.once_key.in_(some), effects.c.state.in_(waiting), effects.c.kind == COLLECTION
+        )
+        for row in connection.execute(query):
+            book.gathering[(row.site, row.once_key, str(unpack(row.params).get("operation")))] = None
 
 
 def load_claims(connection: Connection, book: Book, owners: Iterable[Owner]) -> None:
@@ -126,6 +152,9 @@ def store_book(connection: Connection, book: Book, now: datetime) -> None:
         if mark is not None
     ]
     upsert(connection, marks, kept, ("site", "subject"))
+    for some in chunks(sorted(book.freed)):
+        connection.execute(update(effects).where(effects.c.single.in_(some)).values(single=None))
+    book.freed.clear()
     book.changed_claims.clear()
     book.changed_marks.clear()
 

@@ -106,6 +106,12 @@ def see_rules(connection: Connection, versions: dict[str, str], now: datetime) -
     return result
 
 
+def record_of(connection: Connection, rule: str) -> RuleRecord:
+    """What the ledger knows of a rule that it has seen."""
+    row = connection.execute(select(rules).where(rules.c.id == rule)).one()
+    return RuleRecord(rule, row.version, moment(row.first_seen), row.paused, row.generation, row.released)
+
+
 def shift_first_sight(connection: Connection, rules_: Iterable[str], by: timedelta) -> None:
     """Move the first sight of rules that were seen before their site's clock was known."""
     for rule in rules_:

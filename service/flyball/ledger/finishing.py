@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -13,13 +13,15 @@ from sqlalchemy import Connection, bindparam, select, update
 from flyball.ledger.alerting import note_alert
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, pack, unpack
+from flyball.ledger.gathering import note_members
+from flyball.ledger.informing import INFO, note_info
 from flyball.ledger.limiting import LAUNCH, call_waiting
 from flyball.ledger.mirror import chunks
 from flyball.ledger.noticing import Route
 from flyball.ledger.tables import attempts, effects
 from flyball.ledger.tagging import Ended, after_tags
 from flyball.model.effect import Blame, Effect, EffectState, Outcome, Report
-from flyball.rules.claims import ALERT, TAG
+from flyball.rules.claims import ALERT, COLLECTION, TAG
 
 LONGEST_PAUSE = 300_000_000  # microseconds
 _ENDS = (EffectState.DONE, EffectState.FAILED, EffectState.CANCELLED)
@@ -76,6 +78,8 @@ def finish_all(connection: Connection, ends: Sequence[End], now: datetime, *, ro
         if row.state != str(EffectState.RUNNING) or row.attempts != end.effect.attempts:
             states.append(EffectState(row.state))
             continue
+        if end.effect.kind == COLLECTION:
+            end = replace(end, report=note_members(connection, end.effect, end.report, now))  # noqa: PLW2901 - slimmer
         state, values = _next_state(row, end.report, now, end.retry_in)
         values |= {"state": str(state), "updated": micros(now), "error": end.report.error}
         if end.effect.kind == LAUNCH:
@@ -125,9 +129,11 @@ def _close_attempts(connection: Connection, ended: Sequence[Ended], now: datetim
 
 
 def _after(connection: Connection, ended: Ended, now: datetime) -> None:
-    """What follows from the end of a message or a launch."""
+    """What follows from the end of a message, a launch or a change of info."""
     effect, state = ended.effect, ended.state
-    if effect.kind == ALERT and state is EffectState.DONE:
+    if effect.kind == INFO and state is EffectState.DONE:
+        note_info(connection, effect, ended.report)
+    elif effect.kind == ALERT and state is EffectState.DONE:
         note_alert(connection, effect, now)
     elif effect.kind == LAUNCH and state in _ENDS:
         never_sent = ended.report.outcome in (Outcome.ALREADY, Outcome.SUPERSEDED)

@@ -17,9 +17,11 @@ from flyball.ledger.codec import moment, moment_or_none, row_effect, row_target,
 from flyball.ledger.history_counts import Counts, Pending, counts, pending, queue
 from flyball.ledger.history_pages import LIMIT, BadQuery, Page, one_of, page
 from flyball.ledger.history_targets import find_target
+from flyball.ledger.naming import members
 from flyball.ledger.tables import alerts, attempts, decisions, effects, events, rules
 from flyball.model.decision import Verdict
 from flyball.model.effect import EffectState
+from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Store
 
@@ -34,7 +36,7 @@ def list_effects(
     connection: Connection,
     *,
     rule: str | None = None,
-    target: str | None = None,
+    target: str | NodeKey | None = None,
     state: str | None = None,
     kind: str | None = None,
     kinds: Collection[str] | None = None,
@@ -46,7 +48,7 @@ def list_effects(
     Args:
         connection: of the transaction.
         rule: of this rule only.
-        target: of the target with this id or path only.
+        target: of the target with this id or path only, or with this key.
         state: in these states only; several with commas between.
         kind: of these kinds only, likewise.
         kinds: the kinds that exist; None: any is taken.
@@ -58,8 +60,10 @@ def list_effects(
     """
     where: Where = []
     if rule is not None:
-        where.append(effects.c.rule == known_rule(connection, rule))
-    if target is not None:
+        where.append(effects.c.rule.in_(known_rules(connection, rule)))
+    if isinstance(target, NodeKey):
+        where.append(and_(effects.c.site == target.site, effects.c.target == target.id))
+    elif target is not None:
         where.append(_about(connection, target, effects.c.site, effects.c.target))
     if state is not None:
         where.append(effects.c.state.in_(one_of("state", state, [str(one) for one in EffectState])))
@@ -120,7 +124,7 @@ def list_decisions(
     """
     where: Where = []
     if rule is not None:
-        where.append(decisions.c.rule == known_rule(connection, rule))
+        where.append(decisions.c.rule.in_(known_rules(connection, rule)))
     if target is not None:
         where.append(_about(connection, target, decisions.c.site, decisions.c.target))
     if state is not None:
@@ -177,7 +181,7 @@ def list_alerts(
     """
     where: Where = []
     if rule is not None:
-        where.append(alerts.c.rule == known_rule(connection, rule))
+        where.append(alerts.c.rule.in_(known_rules(connection, rule)))
     if target is not None:
         where.append(_about(connection, target, alerts.c.site, alerts.c.target))
     if state is not None:
@@ -185,14 +189,15 @@ def list_alerts(
     return page(connection, alerts, where, _alert, limit=limit, after=after)
 
 
-def known_rule(connection: Connection, rule: str) -> str:
-    """The rule's id, if it was ever loaded.
+def known_rules(connection: Connection, rule: str) -> list[str]:
+    """The rule's id, or those of its cells, if it was ever loaded.
 
     Raises:
         BadQuery: it was not; a few that were are named.
     """
-    if connection.execute(select(rules.c.id).where(rules.c.id == rule)).first() is not None:
-        return rule
+    mine = members(connection, rule)
+    if mine:
+        return mine
     some = connection.scalars(select(rules.c.id).order_by(rules.c.id).limit(11)).all()
     known = ", ".join(some[:10]) + (", …" if len(some) > 10 else "") or "none yet"
     raise BadQuery("unknown_rule", f"there is no rule {rule!r}; loaded so far: {known}")
@@ -206,6 +211,9 @@ def _about(connection: Connection, text: str, site: Column[Any], column: Column[
     for one in (effects.c.target, decisions.c.target):  # cells of a matrix are in no mirror
         if connection.execute(select(one).where(one == text).limit(1)).first() is not None:
             return column == text
+    cells = select(decisions.c.target).where(decisions.c.level == str(Level.MATRIX), decisions.c.path == text)
+    if connection.execute(cells.limit(1)).first() is not None:
+        return column.in_(cells)
     raise BadQuery(
         "unknown_target",
         f"nothing is known of a target {text!r}; name it by its id, or as group/project/subject/session/acquisition/"

@@ -15,9 +15,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, func, or_, select, update
 
 from flyball.ledger.codec import micros, moment, unpack
+from flyball.ledger.naming import of_family
 from flyball.ledger.tables import effects, rules
 from flyball.model.effect import EffectState
 from flyball.rules.claims import REMOVE
+from flyball.rules.matrix import family_of
+from flyball.rules.scope import Scope
 
 LAUNCH: Final = "launch"
 LOOK_AGAIN: Final = timedelta(minutes=5)  # when what is held back looks again, should nothing call it earlier
@@ -39,6 +42,7 @@ class Caps:
     Attributes:
         version: the rule's present one.
         running, per_day, canary: its limits; None: no cap.
+        scope: which targets it is about.
         stopped: its mode lets nothing be carried out (`paused`, `shadow`); retractions go on.
     """
 
@@ -47,6 +51,7 @@ class Caps:
     per_day: int | None = None
     canary: int | None = None
     stopped: bool = False
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +61,18 @@ class Hold:
     state: EffectState
     due: datetime | None
     reason: str
-    held_for: str
+    held_for: str | None
 
 
 @dataclass(slots=True)
 class _Count:
-    """Launches of one rule, as far as its caps need them."""
+    """Launches of one rule, all cells of its matrix together, as far as its caps need them.
+
+    A canary is for each cell: what goes well in one may go wrong in another. The other caps are about the site's room.
+    """
 
     running: int = 0
-    of_version: int = 0
+    of_version: dict[str, int] = field(default_factory=dict)
     in_a_day: list[int] = field(default_factory=list)
 
 
@@ -106,20 +114,23 @@ class Gate:
             return None  # what was launched already, and is cleared up or run again, is counted as it is
         if caps.running is None and caps.per_day is None and caps.canary is None:
             return None
-        count = self._counts.get(row.rule)
+        family = family_of(row.rule)
+        count = self._counts.get(family)
         if count is None:
-            count = self._counts[row.rule] = self._count(row.rule, caps)
+            count = self._counts[family] = self._count(family, caps)
+        if row.rule not in count.of_version:
+            count.of_version[row.rule] = self._of_version(row.rule, caps)
         hold = self._held_by(row, caps, count)
         if hold is None:
             count.running += 1
-            count.of_version += 1
+            count.of_version[row.rule] += 1
             count.in_a_day.append(micros(self._now))
         return hold
 
     def _held_by(self, row: Any, caps: Caps, count: _Count) -> Hold | None:
         rule = self._rules.get(row.rule)
         let_go = row.held_for == CANARY or (rule is not None and rule.released == caps.version)
-        if caps.canary is not None and not let_go and count.of_version >= caps.canary:
+        if caps.canary is not None and not let_go and count.of_version[row.rule] >= caps.canary:
             reason = f"canary: {caps.canary} launched; the rest wait for `approve --rule {row.rule}`"
             return Hold(EffectState.HELD, None, reason, CANARY)
         if caps.running is not None and count.running >= caps.running:
@@ -130,18 +141,23 @@ class Gate:
             return Hold(EffectState.PLANNED, moment(first) + _DAY, f"limit: {caps.per_day} launches in 24 h", LIMIT)
         return None
 
-    def _count(self, rule: str, caps: Caps) -> _Count:
+    def _of_version(self, rule: str, caps: Caps) -> int:
+        """Launches of the rule's present version."""
+        if caps.canary is None:
+            return 0
+        # One that failed counts as well: a gear that cannot be started must not be tried on every target.
+        sent = or_(effects.c.state == _RUNNING, effects.c.launched.is_not(None), effects.c.state == _FAILED)
+        mine = (effects.c.rule == rule, effects.c.kind == LAUNCH)
+        return self._number(*mine, sent, effects.c.rule_version == caps.version)
+
+    def _count(self, family: str, caps: Caps) -> _Count:
         """Launches sent, and those that are about to be: their attempt is open."""
         count = _Count()
-        mine = (effects.c.rule == rule, effects.c.kind == LAUNCH)
+        mine = (of_family(effects.c.rule, family), effects.c.kind == LAUNCH)
         under_way = effects.c.state == _RUNNING
         if caps.running is not None:
             on_site = and_(effects.c.launched.is_not(None), _not_ended())
             count.running = self._number(*mine, or_(under_way, on_site))
-        if caps.canary is not None:
-            # One that failed counts as well: a gear that cannot be started must not be tried on every target.
-            sent = or_(under_way, effects.c.launched.is_not(None), effects.c.state == _FAILED)
-            count.of_version = self._number(*mine, sent, effects.c.rule_version == caps.version)
         if caps.per_day is not None:
             since = micros(self._now - _DAY)
             query = select(effects.c.launched).where(*mine, or_(under_way, effects.c.launched > since))
@@ -170,7 +186,8 @@ def call_waiting(connection: Connection, rule: str, now: datetime, *, never_sent
     parked = and_(effects.c.state == _PLANNED, effects.c.held_for == LIMIT, effects.c.due > micros(now))
     if never_sent:
         parked = or_(parked, and_(effects.c.state == _HELD, effects.c.held_for == CANARY))
-    query = select(effects.c.id).where(effects.c.rule == rule, effects.c.kind == LAUNCH, parked)
+    family = of_family(effects.c.rule, family_of(rule))
+    query = select(effects.c.id).where(family, effects.c.kind == LAUNCH, parked)
     ids = [row.id for row in connection.execute(query.order_by(effects.c.id).limit(CALLED_AT_ONCE))]
     if ids:
         again = {"state": _PLANNED, "due": micros(now), "held_for": None}

@@ -221,7 +221,33 @@ def everything(connection: Connection, site: str, level: Level) -> Iterator[Node
         yield row_node(row)
 
 
+def labelled(connection: Connection, site: str, level: Level) -> list[tuple[NodeKey, str]]:
+    """All present nodes of one level, as key and label, in the order of their ids."""
+    query = select(nodes.c.id, nodes.c.label).where(
+        nodes.c.site == site, nodes.c.level == str(level), nodes.c.presence == str(Presence.PRESENT)
+    )
+    return [(NodeKey(site, level, row.id), row.label) for row in connection.execute(query.order_by(nodes.c.id))]
+
+
 _ABOVE = tuple((level, str(level)) for level in HIERARCHY[:-1])
+
+
+def runs_on(
+    connection: Connection, site: str, level: Level, ids: Sequence[str], gears: Iterable[str]
+) -> dict[str, list[Node]]:
+    """Container → jobs of some gears on it or below it, as far as they are there."""
+    found: dict[str, list[Node]] = {}
+    for some in chunks(ids):
+        query = select(nodes).where(
+            nodes.c.site == site,
+            nodes.c[str(level)].in_(some),
+            nodes.c.level == str(Level.JOB),
+            nodes.c.label.in_(sorted(gears)),
+            nodes.c.presence == str(Presence.PRESENT),
+        )
+        for row in connection.execute(query):
+            found.setdefault(getattr(row, str(level)), []).append(row_node(row))
+    return found
 
 
 def ancestor_keys(node: Node) -> list[NodeKey]:

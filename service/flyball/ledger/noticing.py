@@ -18,7 +18,7 @@ from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.echoes import echoes
 from flyball.ledger.looking import Look, Owed, owe, owe_all
 from flyball.ledger.marking import note_removed
-from flyball.ledger.mirror import Change, upsert
+from flyball.ledger.mirror import Change, chunks, upsert
 from flyball.ledger.tables import cursors, events, facts
 from flyball.model.levels import Level
 from flyball.model.node import Node, NodeKey, Presence
@@ -30,6 +30,7 @@ __all__ = [
     "Seen",
     "load_cursor",
     "load_fact",
+    "load_facts",
     "notice",
     "owe",
     "save_cursor",
@@ -184,6 +185,15 @@ def load_fact(connection: Connection, name: str) -> Any:
     """A small durable fact, or None."""
     row = connection.execute(select(facts.c.value).where(facts.c.name == name)).first()
     return None if row is None else unpack(row.value)
+
+
+def load_facts(connection: Connection, names: Sequence[str]) -> dict[str, Any]:
+    """Those of some small durable facts that there are."""
+    found: dict[str, Any] = {}
+    for some in chunks(names):
+        rows = connection.execute(select(facts.c.name, facts.c.value).where(facts.c.name.in_(some)))
+        found |= {row.name: unpack(row.value) for row in rows}
+    return found
 
 
 def save_fact(connection: Connection, name: str, value: Any, now: datetime) -> None:

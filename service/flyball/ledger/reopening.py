@@ -11,9 +11,10 @@ from sqlalchemy import Connection, func, select
 from flyball.ledger.codec import micros, unpack
 from flyball.ledger.limiting import release
 from flyball.ledger.looking import Look, owe, owe_all
+from flyball.ledger.naming import members
 from flyball.ledger.rulings import Ruling, load_rulings, store_ruling, store_rulings
 from flyball.ledger.steering import approve, effect_row
-from flyball.ledger.tables import effects, nodes, rules, rulings
+from flyball.ledger.tables import effects, nodes, rulings
 from flyball.model.effect import EffectState
 from flyball.model.levels import Level
 from flyball.model.node import NodeKey, Presence
@@ -24,14 +25,15 @@ _UNFINISHED = tuple(map(str, (EffectState.PLANNED, EffectState.HELD, EffectState
 
 def approve_rule(connection: Connection, rule: str, now: datetime) -> list[Json]:
     """Let everything go that a rule holds: its canary is released, and what waits for approval is approved."""
-    _known(connection, rule)
+    mine = _known(connection, rule)
     held = connection.execute(
-        select(effects.c.id).where(effects.c.rule == rule, effects.c.state == str(EffectState.HELD))
+        select(effects.c.id).where(effects.c.rule.in_(mine), effects.c.state == str(EffectState.HELD))
     ).all()
-    release(connection, rule, now)
+    for member in mine:
+        release(connection, member, now)
     states = {
         row.id: row.state
-        for row in connection.execute(select(effects.c.id, effects.c.state).where(effects.c.rule == rule))
+        for row in connection.execute(select(effects.c.id, effects.c.state).where(effects.c.rule.in_(mine)))
     }
     return [
         approve(connection, str(row.id), now)
@@ -103,6 +105,9 @@ def backfill(
     return {"rule": rule, "queued": len(chosen), "left": int(left) - len(chosen)}
 
 
-def _known(connection: Connection, rule: str) -> None:
-    if connection.execute(select(rules.c.id).where(rules.c.id == rule)).first() is None:
+def _known(connection: Connection, rule: str) -> list[str]:
+    """The rule, or all cells of it."""
+    mine = members(connection, rule)
+    if not mine:
         raise LookupError(f"the ledger knows no rule {rule!r}; start the daemon with it once")
+    return mine

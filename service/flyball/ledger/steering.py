@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from flyball.ledger.codec import micros, row_effect
+from flyball.ledger.naming import members
 from flyball.ledger.tables import effects, rules
 from flyball.ledger.tagging import give_up_tag
 from flyball.model.effect import EffectState
@@ -86,8 +87,8 @@ def resume(connection: Connection, ident: str, now: datetime) -> Json:
 
 
 def _pause(connection: Connection, ident: str, *, paused: bool, now: datetime) -> Json:
-    row = connection.execute(select(rules).where(rules.c.id == ident)).first()
-    if row is None:
+    mine = members(connection, ident)
+    if not mine:
         raise LookupError(f"there is no rule {ident!r}")
-    connection.execute(update(rules).where(rules.c.id == ident).values(paused=paused))
+    connection.execute(update(rules).where(rules.c.id.in_(mine)).values(paused=paused))
     return {"rule": ident, "paused": paused, "at": now.isoformat()}

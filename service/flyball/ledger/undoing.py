@@ -15,10 +15,11 @@ from sqlalchemy import Connection, select, update
 from flyball.ledger.book import load_claims, load_subjects, store_book
 from flyball.ledger.codec import micros
 from flyball.ledger.looking import forget_looks
+from flyball.ledger.naming import members
 from flyball.ledger.planning import add_effect
 from flyball.ledger.tables import claims, effects, rules
 from flyball.model.effect import EffectState
-from flyball.rules.claims import ALERT, TAG, Book, Owner
+from flyball.rules.claims import ALERT, COLLECTION, TAG, Book, Owner
 from flyball.rules.reconciling import reconcile
 
 Json = dict[str, Any]
@@ -27,26 +28,30 @@ _NOT_BEGUN = (str(EffectState.PLANNED), str(EffectState.HELD))
 
 
 def undo(connection: Connection, rule: str, now: datetime) -> Json:
-    """Give back what a rule keeps so; what was queued, what was cancelled, and what stays.
+    """Give back what a rule keeps so, in all cells of its matrix; what was queued, what was cancelled, and what stays.
 
     Raises:
         LookupError: the ledger knows no such rule.
     """
-    if connection.execute(select(rules.c.id).where(rules.c.id == rule)).first() is None:
+    mine = members(connection, rule)
+    if not mine:
         raise LookupError(f"the ledger knows no rule {rule!r}")
-    connection.execute(update(rules).where(rules.c.id == rule).values(paused=True))
-    forget_looks(connection, rule)
-    cancelled = connection.execute(
-        update(effects)
-        .where(effects.c.rule == rule, effects.c.state.in_(_NOT_BEGUN), effects.c.attempts == 0)
-        .values(state=str(EffectState.CANCELLED), single=None, due=None, updated=micros(now), error="undone")
-    ).rowcount
-    queued = _withdraw_all(connection, rule, now)
-    undone = (effects.c.rule == rule, effects.c.kind.in_((TAG, ALERT)), effects.c.state == str(EffectState.DONE))
+    connection.execute(update(rules).where(rules.c.id.in_(mine)).values(paused=True))
+    queued = cancelled = 0
+    for member in mine:
+        forget_looks(connection, member)
+        cancelled += connection.execute(
+            update(effects)
+            .where(effects.c.rule == member, effects.c.state.in_(_NOT_BEGUN), effects.c.attempts == 0)
+            .values(state=str(EffectState.CANCELLED), single=None, due=None, updated=micros(now), error="undone")
+        ).rowcount
+        queued += _withdraw_all(connection, member, now)
+    ours = effects.c.rule.in_(mine)
+    undone = (ours, effects.c.kind.in_((TAG, ALERT, COLLECTION)), effects.c.state == str(EffectState.DONE))
     connection.execute(update(effects).where(*undone).values(state=str(EffectState.UNDONE), updated=micros(now)))
     stays = connection.execute(
         select(effects.c.id, effects.c.kind, effects.c.summary)
-        .where(effects.c.rule == rule, effects.c.state == str(EffectState.DONE))
+        .where(ours, effects.c.state == str(EffectState.DONE))
         .order_by(effects.c.id)
     )
     return {
@@ -68,7 +73,7 @@ def _withdraw_all(connection: Connection, rule: str, now: datetime) -> int:
     book = Book()
     load_claims(connection, book, owners)
     mine = [claim for owner in sorted(owners) for claim in book.claims.get(owner, {}).values()]
-    load_subjects(connection, book, {(claim.target.site, claim.subject) for claim in mine if claim.subject is not None})
+    load_subjects(connection, book, {(claim.target.site, str(claim.subject)) for claim in mine if claim.kind == TAG})
     for claim in mine:  # `when_over: leave` is about conditions, not about taking the rule back
         book.claims[claim.owner][claim.slot] = replace(claim, over=RETRACT)
     queued = 0

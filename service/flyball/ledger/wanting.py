@@ -9,10 +9,11 @@ from sqlalchemy import Connection, select
 
 from flyball.ledger.alerting import alert_key, message_params, open_alerts
 from flyball.ledger.book import load_claims, load_subjects
+from flyball.ledger.gathering import is_needed
 from flyball.ledger.limiting import LAUNCH
-from flyball.ledger.tables import effects
+from flyball.ledger.tables import claims, effects
 from flyball.model.effect import Effect
-from flyball.rules.claims import ADD, ALERT, TAG, Book, Claim, subject_of
+from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, Book, Claim, subject_of
 
 MOST_KEYS = 500  # of earlier launches of one rule on one target
 
@@ -46,6 +47,8 @@ class Present:
             if effect.params["status"] == "open":
                 return claimed and not is_open
             return is_open and claimed == (effect.params["status"] == "repeat")
+        if effect.kind == COLLECTION:
+            return is_needed(self._connection, effect)
         return any(
             (claim.kind, claim.once_key) == (effect.kind, effect.once_key) for claim in self._claims_of(effect).values()
         )
@@ -90,3 +93,12 @@ class Present:
             .limit(MOST_KEYS)
         )
         return sorted({row.once_key for row in self._connection.execute(query)})
+
+
+def sibling_targets(connection: Connection, effect: Effect) -> list[str]:
+    """The targets for which the effect's rule wants the same entry of `do` now, in a fixed order."""
+    query = select(claims.c.target, claims.c.path).where(
+        claims.c.rule == effect.rule, claims.c.site == effect.site, claims.c.slot == effect.slot
+    )
+    rows = sorted(connection.execute(query), key=lambda row: (row.path, row.target))
+    return [row.target for row in rows]

@@ -45,8 +45,8 @@ class Wish:
         once_key: identifies the effect for ever (`fb-…`).
         summary: one line for people, e.g. `+ tag LOW_SNR  scien/tome/…`.
         reason: why `want` is unknown or why the wish is refused, for people.
-        slot: tells apart several wishes of one rule on one target that keep state: `0.LOW_SNR` is the first entry of
-            `do`, tag LOW_SNR.
+        slot: tells apart several wishes of one rule on one target that keep state: `0/LOW_SNR` is the tag LOW_SNR of
+            the first `tag` entry, `1.alert` the second `alert`.
         over: what happens once it is no longer wanted: retract, resolve or leave.
     """
 

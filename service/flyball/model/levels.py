@@ -29,8 +29,10 @@ CONTAINERS: tuple[Level, ...] = HIERARCHY[:-1]
 def above(level: Level) -> tuple[Level, ...]:
     """The container levels that a node at `level` may have as ancestors, from the top.
 
-    A file may hang on any container; an analysis and a job likewise.
+    A file may hang on any container; an analysis and a job likewise. A cell of a matrix has none.
     """
+    if level is Level.MATRIX:
+        return ()
     if level in HIERARCHY:
         return HIERARCHY[: HIERARCHY.index(level)]
     return CONTAINERS

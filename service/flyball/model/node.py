@@ -100,6 +100,22 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What lies below a project as a whole, where nothing reads it one by one.
+
+    Attributes:
+        settled_from, data_time: as of a `Document`, of what lies below.
+        hidden: how many containers or files below cannot be read.
+        state: level → fingerprint of what the rule's effects rest on; equal means that they would come out the same.
+    """
+
+    settled_from: datetime | None = None
+    data_time: datetime | None = None
+    hidden: int = 0
+    state: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """The present state of a target, assembled from nodes, as the rules read it.
 
@@ -112,6 +128,9 @@ class Document:
         subtree: all present nodes below the target (sessions, acquisitions, files), when the rule looks below.
         complete: False when something of it could not be read (a hidden parent, a level not listed yet).
         reason: why it is not complete, for people.
+        summary: of what lies below, for a rule whose effects go by it as a whole; the subtree may be left out then.
+        runs: jobs of the gears that the rule asks about, on the target or below it.
+        hits: search → hits (`model.search`), for the searches of the rule.
     """
 
     target: Target
@@ -121,6 +140,9 @@ class Document:
     subtree: tuple[Node, ...] = ()
     complete: bool = True
     reason: str = ""
+    summary: Summary | None = None
+    runs: tuple[Node, ...] = ()
+    hits: Mapping[Any, Any] = field(default_factory=dict)
 
     @property
     def settled_from(self) -> datetime | None:
@@ -130,12 +152,16 @@ class Document:
             for node in (self.node, *self.subtree)
             if node.settled_from is not None and node.level in (Level.ACQUISITION, Level.FILE)
         ]
+        if self.summary is not None and self.summary.settled_from is not None:
+            times.append(self.summary.settled_from)
         return max(times, default=None)
 
     @property
     def data_time(self) -> datetime | None:
         """Newest creation of a container, or change of a file, at or below the target (site time), for `since`."""
         times = [time for node in (self.node, *self.subtree) if (time := data_time(node)) is not None]
+        if self.summary is not None and self.summary.data_time is not None:
+            times.append(self.summary.data_time)
         return max(times, default=None)
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from flyball.configfile.local import LocalFile
 from flyball.model.levels import Level
 from flyball.rules.expression import Expression
+from flyball.rules.profiles import Profile
 from flyball.rules.rule import EffectSpec, WhenOver
 from flyball.rules.templates import Template
 
@@ -34,6 +37,11 @@ class Fault(Exception):  # noqa: N818 - it is reported, not raised to the top
         self.offset = offset
 
 
+def unknown_file(name: str, path: PathInFile) -> LocalFile:  # noqa: ARG001 - the signature of `Compiler.local`
+    """What is known of a file where the config folder is not known: nothing."""
+    return LocalFile(Path(name), "", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Compiler:
     """Compiles the expressions and templates of one rule; knows which names the rule has.
@@ -45,9 +53,12 @@ class Compiler:
     names: frozenset[str]
     expression: Callable[[str, PathInFile], Expression]
     template: Callable[[str, PathInFile], Template]
+    template_of_row: Callable[[str, PathInFile], Template]  # the same, with a table's `row` among the names
     environment: Mapping[str, str]  # for `env:NAME` in parameters
     channels: frozenset[str] | None = None  # names of the configured channels; None: not known here
     notify: str | None = None  # the default alert channel
+    profile: Callable[[str, PathInFile], Profile] | None = None  # a profile of the folder by its name; raises `Fault`
+    local: Callable[[str, PathInFile], LocalFile] = unknown_file  # a file of the config folder
 
 
 class EffectKind(Protocol):
@@ -74,7 +85,7 @@ class EffectKind(Protocol):
         Args:
             params: instance of the model.
             when: the entry's own condition, compiled.
-            index: position in `do`, from 0; part of the slots of its wishes.
+            index: position among the entries of its kind, from 0; part of the slots of its wishes.
             compiler: for the expressions inside the parameters.
 
         Raises:
@@ -84,3 +95,11 @@ class EffectKind(Protocol):
 
 
 Catalog = Mapping[str, EffectKind]
+
+FLYWHEEL = frozenset(("flywheel",))
+
+
+def sites_of(kind: EffectKind) -> frozenset[str]:
+    """The kinds of site of which the effect needs one; empty: it needs none. A kind says so in `sites`."""
+    found: frozenset[str] = getattr(kind, "sites", FLYWHEEL)
+    return found

@@ -32,8 +32,12 @@ Try = Literal["moving", "held"]
 
 TAG: Final = "tag"
 ALERT: Final = "alert"
+COLLECTION: Final = "collection"
 ADD: Final = "add"
 REMOVE: Final = "remove"
+RENEWED: Final = frozenset({"info", "view", "download", "upload", "containers", "report"})
+"""Kinds that are done once for what is wanted *now*: when a rule wants something else for the target, or nothing any
+more, what it wanted before may be wanted and done again later. Their once-key tells what is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Claim:
 
     Attributes:
         over: what happens once it is wanted no longer: retract, resolve or leave.
-        subject: of a tag, `level/id/TAG`.
+        subject: of a tag, `level/id/TAG`; of members of a collection, `collection/LABEL`.
         holds: the rule is in `mode: approve`: nothing is done for it without a person's yes.
     """
 
@@ -66,7 +70,8 @@ class Claim:
 class Planned:
     """An effect that a decision needs now.
 
-    `single` effects happen once for their key; the others follow the present state.
+    `single` effects happen once for their key; the others follow the present state. `members`: of an effect on a
+    collection, the paths of the targets that it is for, as far as decided; for people.
     """
 
     rule: str
@@ -78,11 +83,13 @@ class Planned:
     params: Mapping[str, Any]
     single: bool
     retracts: bool = False
+    members: list[str] = field(default_factory=list, compare=False)
 
     @property
     def lane(self) -> str:
-        """Effects on one tag, or of one key, are carried out one after another."""
-        return lane_of(self.target.site, subject_of(self.params) if self.kind == TAG else self.once_key)
+        """Effects on one tag, of one key, or on what `params["lane"]` names, are carried out one after another."""
+        about = subject_of(self.params) if self.kind == TAG else str(self.params.get("lane") or self.once_key)
+        return lane_of(self.target.site, about)
 
 
 @dataclass(slots=True)
@@ -97,6 +104,8 @@ class Book:
         tries: (site, subject) → how the effects stand that are to set it: `moving` go on by themselves, `held` ones
             wait for a person. Filled for tags whose mark is `trying`.
         singles: once-key → state of the effect that has it.
+        gathering: (site, once-key, operation) → the effect on a collection that has not begun yet; None: one on record.
+        freed: once-keys that may be used again.
         changed_claims: owner, slot → claim to store, None to delete.
         changed_marks: likewise for marks.
     """
@@ -107,6 +116,8 @@ class Book:
     present: dict[Subject, bool | None] = field(default_factory=dict)
     tries: dict[Subject, set[Try]] = field(default_factory=dict)
     singles: dict[str, EffectState] = field(default_factory=dict)
+    gathering: dict[tuple[str, str, str], Planned | None] = field(default_factory=dict)
+    freed: set[str] = field(default_factory=set)
     changed_claims: dict[tuple[Owner, str], Claim | None] = field(default_factory=dict)
     changed_marks: dict[Subject, Mark | None] = field(default_factory=dict)
 
@@ -151,7 +162,15 @@ class Book:
         for subject, tries in loaded.tries.items():
             self.tries.setdefault(subject, tries)
         for key, state in loaded.singles.items():
-            self.singles.setdefault(key, state)
+            if key not in self.freed:
+                self.singles.setdefault(key, state)
+        for batch, planned in loaded.gathering.items():
+            self.gathering.setdefault(batch, planned)
+
+    def free(self, once_key: str) -> None:
+        """Record that what was wanted is wanted no longer, and may be done again should it be wanted anew."""
+        self.singles.pop(once_key, None)
+        self.freed.add(once_key)
 
     def is_wanted(self, site: str, subject: str) -> bool:
         """Whether any claim wants the subject to be so."""
@@ -167,6 +186,18 @@ def subject_of(wish_params: Mapping[str, Any]) -> str:
     """The subject of a tag wish: `level/id/TAG`."""
     container = wish_params["container"]
     return f"{container['level']}/{container['id']}/{wish_params['tag']}"
+
+
+def collection_subject(label: str) -> str:
+    """The subject of a membership claim."""
+    return f"{COLLECTION}/{label}"
+
+
+def claim_subject(kind: str, params: Mapping[str, Any]) -> str | None:
+    """What a wish of a kind claims, where others may claim it too."""
+    if kind == TAG:
+        return subject_of(params)
+    return collection_subject(params["label"]) if kind == COLLECTION else None
 
 
 def container_of(subject: str) -> tuple[str, str, str]:

@@ -17,6 +17,7 @@ from flyball.model.node import Document, Presence
 from flyball.rules.claims import Book, Planned
 from flyball.rules.expectation import expect
 from flyball.rules.expression import Context, Expression, Flips, is_unknown
+from flyball.rules.matrix import MATRIX
 from flyball.rules.reconciling import reconcile
 from flyball.rules.rule import Mode, Moment, Rule, Selection
 from flyball.rules.selection import below_of, select
@@ -72,6 +73,8 @@ def judge(rule: Rule, document: Document, standing: Standing, now: datetime) -> 
     if before is not None:
         return before
     names: dict[str, Any] = dict(document.names)
+    if rule.matrix:
+        names |= {MATRIX: dict(rule.matrix), **rule.matrix}
     flips = Flips()
     context = Context(names, now, standing.functions or {}, below_of(document, names), flips)
     because: list[Because] = []
@@ -123,14 +126,17 @@ def _before(rule: Rule, document: Document, standing: Standing, now: datetime) -
 
     if rule.mode is Mode.PAUSED or standing.paused:
         return ended(None, "paused", held=True)
+    if rule.retired or document.target.level is not rule.each:
+        return ended(Verdict.NO, "target: the rule was edited and is not about it any more", exhaustive=True)
     if document.node.presence is Presence.GONE:
-        return ended(Verdict.NO, f"target: the {document.target.level} is gone from the site", exhaustive=True)
+        gone = "from the matrix" if rule.each is Level.MATRIX else "from the site"
+        return ended(Verdict.NO, f"target: the {document.target.level} is gone {gone}", exhaustive=True)
     if document.node.presence is Presence.HIDDEN or not document.complete:
         return ended(Verdict.UNKNOWN, f"target: {document.reason or 'it cannot be read with this key'}")
     level = rule.scope.outside(scope_labels(document))
     if level is not None:
         return ended(Verdict.NO, f"scope: the {level} is out of the rule's scope", exhaustive=True)
-    if not rule.since.everything and not standing.adopted:
+    if not rule.since.everything and not standing.adopted and rule.each is not Level.MATRIX:
         since = rule.since.date or standing.first_seen
         data_time = _data_time(document)
         if data_time is None or data_time < since:
@@ -171,9 +177,10 @@ def _bind(rule: Rule, document: Document, context: Context, names: dict[str, Any
 def _bind_selection(selection: Selection, document: Document, context: Context, names: dict[str, Any]) -> Because:
     chosen = select(selection, document, context)
     names[selection.name] = chosen.value
-    result = "unknown" if is_unknown(chosen.value) else len(chosen.items)
+    if is_unknown(chosen.value):
+        return Because(f"select {selection.name}", "unknown", {}, chosen.note)
     labels = shortened([item.get("name") or item.get("label") for item in chosen.items])
-    return Because(f"select {selection.name}", result, {selection.name: labels}, chosen.note)
+    return Because(f"select {selection.name}", len(chosen.items), {selection.name: labels}, chosen.note)
 
 
 def shortened(labels: list[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ and say nothing; `acquisition: null` says that there is none (a file on a sessio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -16,13 +16,17 @@ from flyball.configfile.durations import shortened
 from flyball.configfile.suggest import instead
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
 from flyball.model.node import Document, Node, Target
+from flyball.model.search import Hits, Search, hit_name
+from flyball.rules.cells import cell_document
 from flyball.rules.given_nodes import UNTOLD, GivenError, Making, mapping, with_lists
+from flyball.rules.matrix import MATRIX, cell_of
 from flyball.rules.peers import PeerKey, Peers
 from flyball.rules.rule import Rule
 from flyball.rules.selection import LISTS
 
 NOW: Final = "now"
 PEERS: Final = "peers"
+HITS: Final = "hits"
 _BESIDE: Final = ("group", "gear", "event", "matrix")
 _FIELDS_OF_PEERS: Final = ("date", "n", "median", "mad")
 
@@ -68,13 +72,16 @@ def situation(rule: Rule, given: Mapping[str, Any]) -> Situation:
     """
     each = rule.each
     own = [str(level) for level in (*above(each), each)] if each is not Level.MATRIX else []
-    known = (*own, *_BESIDE, NOW, PEERS)
+    known = (*own, *_BESIDE, NOW, PEERS, *([HITS] if rule.searches else ()))
     for key in given:
         if key in known:
             continue
         if key in HIERARCHY and each in CONTAINERS:
             raise GivenError(f"`{key}` lies below the rule's {each}: put it into `{each}`, under `{key}s`")
         raise GivenError(f"`{key}` is nothing that a rule on each {each} sees; {instead(str(key), known)}")
+    if each is Level.MATRIX:
+        cell = cell_of(mapping(given.get(MATRIX), MATRIX))
+        return Situation(cell_document(rule, cell.id), frozenset(), _now(given), _peers(given))
     made = Making(rule.site)
     group = _group(given)
     parents = {"group": group} if group else {}
@@ -94,17 +101,38 @@ def situation(rule: Rule, given: Mapping[str, Any]) -> Situation:
     names[str(each)] = with_lists(target, subtree) if rule.below else target.doc
     path = "/".join([group or UNTOLD, *(one.label for one in (*ancestors.values(), target))])
     document = Document(
-        Target(rule.site, each, target.id, path), names, target, ancestors, tuple(subtree) if rule.below else ()
+        Target(rule.site, each, target.id, path),
+        names,
+        target,
+        ancestors,
+        tuple(subtree) if rule.below else (),
+        hits=_hits(rule, given, subtree),
     )
     return Situation(document, _told(rule, given, document), _now(given), _peers(given))
+
+
+def _hits(rule: Rule, given: Mapping[str, Any], subtree: Sequence[Node]) -> dict[Search, Hits]:
+    """What each search finds below the target, told as ids, labels or names of files by the selection's name."""
+    told = mapping(given.get(HITS), HITS)
+    searches = {one.name: one.search for one in rule.select if one.search is not None}
+    found: dict[Search, Hits] = {}
+    for name, search in searches.items():
+        if name not in told:
+            found[search] = Hits(reason=f"the test does not say the hits of `{name}`: hits: {{{name}: [label, …]}}")
+            continue
+        wanted = [str(one) for one in told[name]] if isinstance(told[name], list | tuple) else [str(told[name])]
+        nodes = [one for one in subtree if one.level is search.returns and not {one.id, one.label}.isdisjoint(wanted)]
+        found[search] = Hits(frozenset(map(hit_name, nodes)))
+    for name in told:
+        if name not in searches:
+            raise GivenError(f"`{name}` is no selection by search; {instead(str(name), searches)}")
+    return found
 
 
 def _present(rule: Rule, given: Mapping[str, Any]) -> Iterator[Level]:
     """The ancestors that the target has, from the top."""
     each = rule.each
     levels = [level for level in above(each) if level in CONTAINERS]
-    if each is Level.MATRIX:
-        return
     doc = given.get(str(each))
     reference = (
         doc.get("parent_ref") or doc.get("parent") or doc.get("destination") if isinstance(doc, Mapping) else None

@@ -8,7 +8,20 @@ from typing import Any, Final, Literal
 from flyball.model.decision import Verdict, Wish
 from flyball.model.effect import EffectState
 from flyball.model.node import Target
-from flyball.rules.claims import ADD, ALERT, REMOVE, TAG, Book, Claim, Owner, Planned, container_of, subject_of
+from flyball.rules.claims import (
+    ADD,
+    ALERT,
+    COLLECTION,
+    REMOVE,
+    RENEWED,
+    TAG,
+    Book,
+    Claim,
+    Owner,
+    Planned,
+    claim_subject,
+    container_of,
+)
 
 LEAVE: Final = "leave"
 
@@ -115,34 +128,74 @@ def _grant(rule: str, target: Target, wish: Wish, book: Book, *, holds: bool) ->
     owner: Owner = (rule, target.site, target.id)
     standing = book.claims.get(owner, {}).get(wish.slot)
     planned: list[Planned] = []
-    subject = subject_of(wish.params) if wish.kind == TAG else None
+    subject = claim_subject(wish.kind, wish.params)
     if standing is not None and (standing.kind, standing.subject) != (wish.kind, subject):
         planned.extend(_withdraw(standing, book))
         standing = None
     claim = Claim(rule, target, wish.slot, wish.kind, wish.once_key, wish.params, wish.over, subject, holds)
     if standing is None or _differs(standing, claim):
         book.add_claim(claim)
-    if subject is not None:
+    if wish.kind == COLLECTION:
+        if standing is None or _differs(standing, claim):
+            planned.extend(_gather(claim, ADD, book))
+    elif subject is not None:
         if settle_tag(book, target.site, subject, holds=holds) == ADD:
             planned.append(tag_effect(claim, ADD))
     elif wish.kind == ALERT:
         if standing is None:
             planned.append(_planned(claim, wish.summary, {**wish.params, "status": "open"}, single=False))
-    elif wish.once_key not in book.singles:
-        book.singles[wish.once_key] = EffectState.PLANNED
-        planned.append(_planned(claim, wish.summary, wish.params, single=True))
+    else:
+        planned.extend(_once(standing, claim, wish, book))
     return planned
+
+
+def _once(standing: Claim | None, claim: Claim, wish: Wish, book: Book) -> list[Planned]:
+    """What is done once for its key; of kinds that follow what is wanted now, the key wanted before is free again."""
+    if standing is not None and standing.once_key != claim.once_key and claim.kind in RENEWED:
+        book.free(standing.once_key)
+    if wish.once_key in book.singles:
+        return []
+    book.singles[wish.once_key] = EffectState.PLANNED
+    return [_planned(claim, wish.summary, wish.params, single=True)]
+
+
+def _gather(claim: Claim, operation: Literal["add", "remove"], book: Book) -> list[Planned]:
+    """The effect that brings a collection in line with the claims on it: one for all targets of a rule. While one has
+    not begun, what is claimed or given back is its business too.
+    """
+    key = (claim.target.site, claim.once_key, operation)
+    if key in book.gathering:
+        known = book.gathering[key]
+        if known is not None:
+            known.members.append(claim.target.path)
+        return []
+    label = claim.params["label"]
+    summary = f"collection {label}  {'members in' if operation == ADD else 'members out'}"
+    params = {name: claim.params[name] for name in ("label", "sync", "lane", "container")} | {"operation": operation}
+    retracts = operation == REMOVE
+    planned = _planned(claim, summary, params, single=False, retracts=retracts)
+    planned.members.append(claim.target.path)
+    book.gathering[key] = planned
+    return [planned]
 
 
 def _differs(standing: Claim, claim: Claim) -> bool:
     """Whether the claim must be written anew. The texts of an alert count, since it may be said again."""
     if (standing.once_key, standing.over, standing.holds) != (claim.once_key, claim.over, claim.holds):
         return True
-    return claim.kind == ALERT and dict(standing.params) != dict(claim.params)
+    return claim.kind in (ALERT, COLLECTION) and dict(standing.params) != dict(claim.params)
 
 
 def _withdraw(claim: Claim, book: Book) -> list[Planned]:
     book.drop_claim(claim)
+    if claim.kind == COLLECTION:
+        if claim.over != LEAVE:
+            return _gather(claim, REMOVE, book)
+        for member in claim.params["members"]:  # it stays, and is nobody's business from here on
+            book.set_mark(claim.target.site, f"{claim.subject}/{member}", None)
+        return []
+    if claim.kind in RENEWED:
+        book.free(claim.once_key)
     if claim.subject is not None:
         key = (claim.target.site, claim.subject)
         if book.is_wanted(*key):

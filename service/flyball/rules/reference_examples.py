@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from flyball.rules.reference_files import FILE_EFFECTS
+
 FILE: Final = """
 version: 1
 defaults:
@@ -74,6 +76,21 @@ rules:
   - {id: failed, each: job, if: job.state == 'failed', do: [{alert: {title: "{{ job.gear_info.name }} failed"}}]}
   - {id: old-run, each: analysis, if: days(now - analysis.created) > 365, do: [{alert: {title: old}}]}
 """,
+    "matrix": """
+rules:
+  - id: motion                 # becomes four rules, one for each combination
+    each: file
+    matrix:
+      limit: [0.25, 0.5]
+      run: [{task: rest, severity: low}, {task: movie, severity: high}]    # values that belong together
+    if: matches(acquisition.label, 'task-') and run.task in acquisition.label and file.info.fd_mean > limit
+    do: [{alert: {title: "{{ acquisition.label }}: more than {{ limit }} mm ({{ run.severity }})"}}]
+  - id: nightly                # one rule; each cell is a target
+    each: matrix
+    matrix: {dataset: [Life, Sherlock], predictor: [rmse, speech]}
+    trigger: [startup, {schedule: "0 4 * * *"}]
+    do: [{alert: {title: "{{ predictor }} in {{ dataset }} is due"}}]
+""",
     "trigger": """
 rules:
   - id: failed-jobs
@@ -129,7 +146,8 @@ rules:
         order: [session.timestamp, acquisition.timestamp]
         max: 5
       rest: {acquisitions: "glob(acquisition.label, 'task-rest*')"}
-    if: len(t1) >= 1 and len(rest) >= 2
+      adult: {search: "session.age >= 567648000 AND file.type = nifti", returns: session}    # of the site's search
+    if: len(t1) >= 1 and len(rest) >= 2 and len(adult) >= 1
     do:
       - launch: {gear: freesurfer-recon-all, on: subject, inputs: {anatomical: "t1[0]", "t1w_anatomical_{n}": "t1[1:]"}}
 """,
@@ -260,6 +278,7 @@ rules:
 """
 
 EFFECTS: Final = {
+    **FILE_EFFECTS,
     "alert": (
         "Opens a message to people when its condition turns true, repeats it, and sends the all-clear.",
         """
@@ -317,6 +336,26 @@ rules:
           text: "{{ acquisition.label }}: mean FD {{ file.info.fd_mean }} mm"
 """,
     ),
+    "report": (
+        "Keeps a report about a project up to date: CSV, and one HTML file with plots; on disk or on the project.",
+        """
+profiles:
+  bold-rest: {metrics: {fd_mean: {warn: 0.25, fail: 0.5}}}
+rules:
+  - id: nightly
+    each: project
+    trigger: {schedule: "0 5 * * *"}
+    do:
+      - report: {kind: qc, profile: [bold-rest], format: [csv, html], to: [disk, project]}
+      - report:
+          when: "'study' in project.tags"
+          kind: gear-status
+          gear: bids-mriqc
+          format: csv
+          to: project
+          name: "{{ project.label }}_mriqc"
+""",
+    ),
     "tag": (
         "Keeps tags equal to their conditions: set while true, taken away when false, left alone while unknown.",
         """
@@ -333,5 +372,5 @@ rules:
 }
 """Effect kind → what it does, and an example with all of its parameters."""
 
-NOT_YET: Final = frozenset({"RuleForm.matrix", "SelectForm.search", "SelectForm.returns", "TriggerForm.analysis"})
+NOT_YET: Final = frozenset({"TriggerForm.analysis"})
 """Keys that the language has and this version refuses; they have no example, and a test sees that they are refused."""

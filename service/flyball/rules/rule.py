@@ -12,7 +12,9 @@ from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.levels import Level
 from flyball.model.node import Document
 from flyball.model.place import Place
+from flyball.model.search import Search
 from flyball.rules.expression import Context, Expression
+from flyball.rules.matrix import Cell
 from flyball.rules.scope import Scope
 
 
@@ -42,6 +44,7 @@ class Selection:
         condition: evaluated with each candidate's own ancestors in place.
         order: sort keys, ascending, unknowns last; without any: by creation, then id.
         most: cap, None for no cap.
+        search: only hits of this search; their condition is `true`.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Selection:
     condition: Expression
     order: tuple[Expression, ...] = ()
     most: int | None = None
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,12 @@ class Rule:
         order: the names of `let` and `select` in the order in which they are worked out, each after those it needs.
         profiles: names of the QC profiles that it uses.
         peers: those of them that compare a metric with peers.
+        matrix: of a rule that its matrix was expanded into: the values of its cell.
+        cells: of a rule on each cell of its matrix: cell id → cell.
+        parent: of a rule that its matrix was expanded into: the id in the file.
+        retired: it stands in for one that an edit of the matrix took out: it wants nothing any more.
+        rests_on: levels below the target that its effects go by as a whole (reports); no expression reads them.
+        summed: nothing reads what lies below one by one: it is summed up and not loaded.
     """
 
     id: str
@@ -197,6 +207,26 @@ class Rule:
     profiles: frozenset[str] = frozenset()
     peers: frozenset[str] = frozenset()
     matrix: Mapping[str, Any] = field(default_factory=dict)
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+    parent: str = ""
+    retired: bool = False
+    rests_on: frozenset[Level] = frozenset()
+    summed: bool = False
+
+    @property
+    def written_as(self) -> str:
+        """The id that the rule has in its file."""
+        return self.parent or self.id
+
+    @property
+    def searches(self) -> frozenset[Search]:
+        """What the site's search is asked for it."""
+        return frozenset(one.search for one in self.select if one.search is not None)
+
+    @property
+    def gears(self) -> frozenset[str]:
+        """Gears whose runs on the target its effects stand on."""
+        return frozenset(name for spec in self.do for name in getattr(spec, "runs", ()))
 
     def looks_at(self, level: Level, attribute: str) -> bool:
         """Whether some expression reads `level.attribute…` (or the whole of `level`)."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from flyball.model.levels import CONTAINERS, Level, above, below
 from flyball.model.node import Document, Node
+from flyball.model.search import NOT_ASKED, hit_name
 from flyball.rules.expression import Context, Unknown, is_unknown
 from flyball.rules.rule import Selection
 
@@ -62,12 +63,20 @@ def select(selection: Selection, document: Document, context: Context) -> Chosen
         document: the target with its subtree.
         context: names in force at the target; each candidate sees its own ancestors in their place.
     """
+    hits = None
+    if selection.search is not None:
+        found = document.hits.get(selection.search, NOT_ASKED)
+        if found.reason:
+            return Chosen([], found.reason, withheld=Unknown(found.reason))
+        hits = found.names
     chosen: list[_Candidate] = []
     doubts: list[Unknown] = []
     total = 0
     lists = any(path[1:2] and path[1] in LISTS for path in selection.condition.reads)
     for node, scope in scopes(document, selection.of, context.names, lists=lists):
         total += 1
+        if hits is not None and hit_name(node) not in hits:
+            continue
         here = replace(context, names=scope)
         truth = selection.condition.test(here)
         if truth is True:

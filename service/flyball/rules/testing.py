@@ -21,6 +21,7 @@ from flyball.rules.engine import Functions, Standing, effects_of, judge
 from flyball.rules.given import situation
 from flyball.rules.given_nodes import GivenError
 from flyball.rules.matching import effect_differences
+from flyball.rules.matrix import MATRIX, cell_name
 from flyball.rules.profiles import Qc
 from flyball.rules.reading import RuleTest
 from flyball.rules.rule import Mode, Rule, Since
@@ -94,16 +95,24 @@ def run_test(
     """
     try:
         check_expectation(test.expect)
-        rule = _rule_of(test, rules, given)
-        verdicts = verdicts_on(rule, given, functions, now)
+        ends = [_end(test, rule, one, functions, now) for rule, one in _cells_of(test, rules, given)]
     except GivenError as error:
         return TestResult(test, "error", (str(error),))
+    return next((end for end in ends if end.status != "passed"), ends[0])
+
+
+def _end(test: RuleTest, rule: Rule, given: Mapping[str, Any], functions: Functions, now: datetime) -> TestResult:
+    """How the test ends for one rule; of a rule with a matrix, for one cell."""
+    verdicts = verdicts_on(rule, given, functions, now)
     differences: list[str] = []
     wanted, got = test.expect.get("decision"), str(verdicts.decision.verdict)
     if wanted is not None and wanted != got:
         differences.append(f"decision: expected {wanted}, got {got}")
     if "effects" in test.expect:
         differences += effect_differences(test.expect["effects"] or (), verdicts.effects)
+    cell = cell_name(rule.id) or (verdicts.decision.target.path if rule.cells else "")
+    if cell:
+        differences = [f"[{cell}] {difference}" for difference in differences]
     note = ""
     if verdicts.decision.look_again is not None and "now" not in given:
         note = "the rule reads `now` and the test does not say it, so that it can end otherwise another day"
@@ -181,17 +190,25 @@ def effect_json(one: Planned) -> Json:
     }
 
 
-def _rule_of(test: RuleTest, rules: Iterable[Rule], given: Mapping[str, Any]) -> Rule:
-    """The test's rule; of a rule with a matrix, the one cell that `given` names."""
-    cells = [rule for rule in rules if rule.id == test.rule]
-    if not cells:
-        raise GivenError(f"there is no rule `{test.rule}`; {instead(test.rule, (rule.id for rule in rules))}")
-    wanted = given.get("matrix")
-    if isinstance(wanted, Mapping) and any(cell.matrix for cell in cells):
-        cells = [cell for cell in cells if all(cell.matrix.get(key) == value for key, value in wanted.items())]
-        if not cells:
-            raise GivenError(f"the rule's matrix has no cell {shortened(dict(wanted))}")
-    return cells[0]
+def _cells_of(test: RuleTest, rules: Iterable[Rule], given: Mapping[str, Any]) -> list[tuple[Rule, Mapping[str, Any]]]:
+    """The test's rule with what is given; of a rule with a matrix, once for each cell that `given` leaves open."""
+    known = list(rules)
+    mine = [rule for rule in known if rule.written_as == test.rule]
+    if not mine:
+        raise GivenError(f"there is no rule `{test.rule}`; {instead(test.rule, (rule.id for rule in known))}")
+    wanted = given.get(MATRIX)
+    chosen = wanted if isinstance(wanted, Mapping) else {}
+    open_ = [
+        (rule, values) for rule in mine for values in ([cell.values for cell in rule.cells.values()] or [rule.matrix])
+    ]
+    found = [
+        (rule, {**given, MATRIX: dict(values)} if rule.cells else given)
+        for rule, values in open_
+        if not values or all(key in values and values[key] == value for key, value in chosen.items())
+    ]
+    if not found:
+        raise GivenError(f"the rule's matrix has no cell {shortened(dict(chosen))}")
+    return found
 
 
 def _present(document: Document, wishes: Iterable[Wish]) -> Iterable[tuple[tuple[str, str], bool]]:

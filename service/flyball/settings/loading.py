@@ -41,6 +41,7 @@ def load_settings(
     *,
     excepted: Collection[str] = (),
     check_key: Callable[[str], object] | None = None,
+    stand_in: bool = False,
 ) -> Settings:
     """The settings of `config_dir`/flyball.yaml and of the environment, which wins.
 
@@ -49,6 +50,7 @@ def load_settings(
         environment: usually `os.environ`. `FLYBALL_A__B=x` sets `a.b`.
         excepted: further `FLYBALL_…` names that are no settings.
         check_key: raises ConfigError for a Flywheel API key in no known form.
+        stand_in: secrets that are not set are no problem; nothing may be asked of a site or a channel then.
 
     Raises:
         SettingsError: with every problem, each with its place and remedy, none with a secret.
@@ -58,7 +60,7 @@ def load_settings(
             [Problem(Place(str(config_dir)), "there is no such config folder; name it with --config DIR")]
         )
     written = _read(config_dir / FILE)
-    file = from_file(written, environment, config_dir)
+    file = from_file(written, environment, config_dir, stand_in=stand_in)
     rules = environment.get(f"{PREFIX}RULES") or file.values.get("rules")
     referred = set(excepted).union(*(mentioned(text) for text in _texts(config_dir, str(rules or "rules"))))
     given = from_environment(environment, Settings, config_dir, names=file.values, excepted=referred)
@@ -74,7 +76,7 @@ def load_settings(
         found = problems_of(error, places, Settings, shown=lambda path: path not in hidden and not _secret(path))
         raise SettingsError([*problems, *(one for one in found if one.place not in broken)]) from None
     problems += literal_secrets(settings, file, given)
-    settings, more = _completed(settings, environment, places, check_key)
+    settings, more = (settings, []) if stand_in else _completed(settings, environment, places, check_key)
     problems += (one for one in more if one.place not in broken)
     if problems:
         raise SettingsError(problems)

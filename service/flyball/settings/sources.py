@@ -26,6 +26,13 @@ from flyball.model.place import Place, Problem
 
 PREFIX = "FLYBALL_"
 SEPARATOR = "__"
+STAND_INS = {
+    "api_key": "127.0.0.1:9:__force_insecure:not-set",
+    "url": "http://127.0.0.1:9/not-set",
+    "smtp": "smtp://127.0.0.1:9",
+    "email": "not-set@example.org",
+}
+"""What stands in for a secret that is not set, where nothing is sent anywhere: it leads to nobody."""
 # What Kubernetes puts into every pod for services whose names begin with "flyball".
 _KUBERNETES = re.compile(r"FLYBALL_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)|FLYBALL_(\w+_)?PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
 _KUBERNETES_PORT = re.compile(r"FLYBALL_(\w+_)?PORT")
@@ -42,6 +49,7 @@ class Source:
         referred: paths of values that stand somewhere else, which no message may repeat.
         broken: places of references that lead nowhere; what else is wrong there follows from that.
         problems: what could not be taken.
+        stand_in: a reference that leads nowhere is no problem: something that looks right stands in for its value.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -50,6 +58,7 @@ class Source:
     referred: set[Keys] = field(default_factory=set)
     broken: set[Place] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+    stand_in: bool = False
 
 
 class Given(PydanticBaseSettingsSource):
@@ -67,9 +76,9 @@ class Given(PydanticBaseSettingsSource):
         return self._values
 
 
-def from_file(written: Written, environment: Mapping[str, str], folder: Path) -> Source:
+def from_file(written: Written, environment: Mapping[str, str], folder: Path, *, stand_in: bool = False) -> Source:
     """The file's values."""
-    source = Source()
+    source = Source(stand_in=stand_in)
 
     def walk(value: Any, path: Keys) -> Any:
         if path:
@@ -140,6 +149,8 @@ def _resolved(
     try:
         return resolve(text, environment, folder)
     except ValueError as error:
+        if source.stand_in:
+            return STAND_INS.get(str(path[-1]), "not-set")
         source.problems.append(Problem(source.places[path], f"`{path[-1]}`: {error}"))
         source.broken.add(source.places[path])
         return "unresolved"  # so that the key does not count as missing as well

@@ -81,7 +81,7 @@ class Needs:
 
 def needs_of(rules: Iterable[Rule], site: str) -> Needs:
     """Work out the needs of one site's rules."""
-    mine = tuple(rule for rule in rules if rule.site == site)
+    mine = tuple(rule for rule in rules if rule.site == site and rule.each is not Level.MATRIX)  # cells are not read
     watched: set[Level] = set()
     info: set[Level] = set()
     tags: set[Level] = set()
@@ -110,8 +110,10 @@ def _watched(rule: Rule) -> set[Level]:
     if rule.each not in HIERARCHY:
         deepest = max(deepest, HIERARCHY.index(Level.ACQUISITION))
     found = {*HIERARCHY[: deepest + 1], rule.each}
-    if rule.trigger.jobs or any(spec.kind == "launch" for spec in rule.do):
+    if rule.trigger.jobs or rule.gears or any(spec.kind == "launch" for spec in rule.do):
         found.add(Level.JOB)
+    deepest = max((HIERARCHY.index(level) for level in rule.rests_on if level in HIERARCHY), default=-1)
+    found |= {*HIERARCHY[: deepest + 1], *rule.rests_on}
     return found - {Level.MATRIX}
 
 
@@ -131,8 +133,8 @@ def _file_names(rules: Iterable[Rule]) -> tuple[Globs, ...] | None:
 
 def _jobs_since(rules: Iterable[Rule]) -> datetime | None:
     times = [
-        EPOCH if rule.since.everything else rule.since.date
+        EPOCH if rule.since.everything or Level.JOB in rule.rests_on else rule.since.date
         for rule in rules
-        if rule.each is Level.JOB or rule.trigger.jobs
+        if rule.each is Level.JOB or rule.trigger.jobs or rule.gears or Level.JOB in rule.rests_on
     ]
     return min((time for time in times if time is not None), default=None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -113,6 +114,7 @@ def interval(every: timedelta, start: datetime) -> Interval:
     return Interval(every, start)
 
 
+@lru_cache(maxsize=4096)
 def crontab(text: str, zone: str = "UTC") -> Crontab:
     """A five-field crontab text in a time zone.
 

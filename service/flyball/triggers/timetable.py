@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from flyball.ledger.noticing import load_fact, save_fact
+from flyball.ledger.noticing import load_facts, save_fact
 from flyball.model.ports import Clock, Store
 from flyball.rules.rule import Rule
 from flyball.triggers.schedule import Timer, crontab, latest
@@ -51,8 +51,9 @@ class Timetable:
     async def due(self) -> dict[str, list[str]]:
         """Rule → names of its schedules that are due. Say `served` when what follows is stored."""
         now, found = self._clock.now(), dict[str, list[str]]()
+        served = await self._store.read(partial(_served, names=[entry.name for entry in self._entries]))
         for entry in self._entries:
-            since = await self._served(entry)
+            since = served.get(entry.name, entry.since)
             if latest(entry.timer, since, now) is not None:
                 found.setdefault(entry.rule, []).append(entry.name)
         return found
@@ -63,10 +64,12 @@ class Timetable:
         for name in names:
             await self._store.write(partial(_serve, name=name, now=now))
 
-    async def _served(self, entry: Entry) -> datetime:
-        found = await self._store.read(lambda connection: load_fact(connection, entry.name))
-        return entry.since if found is None else datetime.fromisoformat(found["served"])
-
 
 def _serve(connection: Any, name: str, now: datetime) -> None:
     save_fact(connection, name, {"served": now.isoformat()}, now)
+
+
+def _served(connection: Any, names: Sequence[str]) -> dict[str, datetime]:
+    """When schedules were last served, in one question for all of them."""
+    found = load_facts(connection, names)
+    return {name: datetime.fromisoformat(value["served"]) for name, value in found.items()}

@@ -19,6 +19,7 @@ from flyball.triggers.poller import Poller, Round
 from flyball.triggers.presence import Asked
 from flyball.triggers.rounds import Rounds
 from flyball.triggers.schedule import interval
+from flyball.triggers.searching import Searching
 from flyball.triggers.silent import SilentJobs
 from flyball.triggers.weather import Weather, advice_on
 
@@ -63,6 +64,7 @@ class Watch:
         self._fresh = Freshness(needs.streams)
         self._listing = Listing(poller, self._fresh, self.weather)
         self._silent = SilentJobs(poller)
+        self.searching = Searching(poller.site, poller.client, poller.store, poller.clock, poller.taking)
         self._rounds = Rounds(
             poller, self._fresh, every.total_seconds(), trouble=self._trouble, refused=self._canary.refused
         )
@@ -131,13 +133,14 @@ class Watch:
             if self._listing.has_more(self.needs):
                 await self._prepare()  # a project has come into sight, or into scope
             total.requests += await self._silent.look(self.needs)
+            await self._search(changed=bool(total.changes))
         except SiteError as error:
             self._fail(error)
         else:
             weather.failures, self._wait = 0, 0.0
         self._canary.saw(total.changes)
         weather.take(total.requests, total.rows, total.changes)
-        weather.show((*self._listing.doubts.values(), *self._blindness()))
+        weather.show((*self._listing.doubts.values(), *self._blindness(), *self.searching.findings()))
         weather.findings = (*self._canary.findings, *weather.doubts)
         if total.changes:
             log.info("poll.changes", site=self.site, changes=total.changes, requests=total.requests)
@@ -146,6 +149,11 @@ class Watch:
         weather.polls += 1
         weather.last_poll = self.poller.clock.now()
         return not weather.troubles
+
+    async def _search(self, *, changed: bool) -> None:
+        """Ask the site's search for the rules that use it; hits that came or went have looks follow."""
+        if await self.searching.look(self.needs, changed=changed):
+            self._changed()
 
     async def take_in(self, level: Level, row: Mapping[str, Any]) -> int:
         """Store an object that was read singly just now (a hook named it); how many nodes were not as before.

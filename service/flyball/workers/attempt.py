@@ -36,7 +36,7 @@ async def attempt(
         effect: as taken from the ledger.
         kinds: the effect kinds by name.
         hands: what the attempt may use.
-        deadline: seconds.
+        deadline: seconds; a kind may have one of its own, or none.
         mask: takes secrets out of a text; it is applied before the text is cut.
     """
 
@@ -48,7 +48,7 @@ async def attempt(
     if kind is None:
         return Report(Outcome.PERMANENT, error=f"this version has no effect kind {effect.kind!r}")
     try:
-        async with asyncio.timeout(deadline):
+        async with asyncio.timeout(getattr(kind, "deadline", deadline)):
             return await kind.carry_out(effect, hands)
     except TimeoutError:
         return unclear(hands, f"no end within {deadline:.0f} s", timed_out=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from flyball.clients.flywheel.client import OWN, FlywheelClient
 from flyball.clients.flywheel.dialect import JobsAccess
 from flyball.clients.flywheel.filters import equals, identified, where
-from flyball.model.errors import Refused
+from flyball.effects.port import Site
+from flyball.model.errors import Permanent, Refused
 
 Json = Mapping[str, Any]
 
@@ -38,6 +39,19 @@ class SiteHands:
     async def add_note(self, level: str, ident: str, text: str) -> None:
         """Add a note."""
         await self._client.add_note(level, ident, text)
+
+    async def info(self, level: str, ident: str, *, fresh: bool = False) -> dict[str, Any]:
+        """The info of one container or file."""
+        found = (await self._client.get(level, ident, fresh=fresh)).get("info")
+        return found if isinstance(found, dict) else {}
+
+    async def set_info(self, level: str, ident: str, values: Json) -> None:
+        """Set top-level keys of info. A file of a site without file ids is named by its container."""
+        if level == "file" and "/" in ident:
+            container, _, name = ident.partition("/")
+            await self._client.set_info("container", container, values, file_name=name)
+        else:
+            await self._client.set_info(level, ident, values)
 
     async def gear(self, name: str, version: str | None = None) -> dict[str, Any]:
         """A gear by name."""
@@ -93,3 +107,13 @@ class SiteHands:
             if error.status != 403:
                 raise
         return found
+
+
+class NoSite:
+    """In place of a site, for effects that need none: whatever is asked of it is refused for good."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise Permanent(f"this rule has no Flywheel site, and its effect asks for one ({name})")
+
+
+NO_SITE = cast("Site", NoSite())

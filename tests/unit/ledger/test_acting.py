@@ -79,8 +79,8 @@ def test_no_more_than_asked_for_oldest_first(bench: Bench) -> None:
     """And of the sites named."""
     bench.decide("qc", "f1")
     assert taken(bench, 10, "elsewhere") == []
-    assert [one.slot for one in taken(bench, 1)] == ["0.LOW"]
-    assert [one.slot for one in taken(bench, 1)] == ["0.ALSO"]
+    assert [one.slot for one in taken(bench, 1)] == ["0/LOW"]
+    assert [one.slot for one in taken(bench, 1)] == ["0/ALSO"]
 
 
 def test_what_is_needless_makes_room_in_the_same_go(bench: Bench) -> None:
@@ -89,7 +89,7 @@ def test_what_is_needless_makes_room_in_the_same_go(bench: Bench) -> None:
     bench.change(qa(2.0))
     bench.decide("qc", "f1")
     bench.decide("good", "f1")
-    assert [one.slot for one in taken(bench, 1)] == ["0.FINE"]
+    assert [one.slot for one in taken(bench, 1)] == ["0/FINE"]
     assert bench.states() == ["cancelled", "cancelled", "running"]
 
 
@@ -117,7 +117,7 @@ def test_a_lane_whose_first_waits_holds_up_the_rest(bench: Bench) -> None:
     bench.change(qa(0.5))
     bench.decide("qc", "f1")
     now = bench.clock.now()
-    assert [one.slot for one in taken(bench)] == ["0.ALSO"]
+    assert [one.slot for one in taken(bench)] == ["0/ALSO"]
     assert bench.ledger.do(lambda one: next_effect(one, [SITE])) == now + timedelta(seconds=60)
 
 

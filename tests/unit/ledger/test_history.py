@@ -56,7 +56,7 @@ class Lab:
         stamp = micros(NOW)
         row: dict[str, Any] = {"site": "main", "rule": rule, "rule_version": "1", "level": "session", "target": "s1"}
         row |= {"path": "scien/tome/ex14/visit1", "kind": "tag", "state": state, "once_key": "fb-x", "lane": "main/x"}
-        row |= {"slot": "0.X", "summary": "+ tag X", "params": pack({"tag": "X"}), "created": stamp, "updated": stamp}
+        row |= {"slot": "0/X", "summary": "+ tag X", "params": pack({"tag": "X"}), "created": stamp, "updated": stamp}
         return self._add(effects, {**row, "attempts": 0, "failures": 0, "unclear": 0, "looked": 0, **more})
 
     def decision(self, rule: str = "bold-qc", verdict: str = "yes", *, current: bool = True, **more: Any) -> int:

@@ -162,11 +162,11 @@ def test_a_rule_edited_from_one_tag_to_another(bench: Bench) -> None:
     bench.decide("qc", "f1")
     bench.act()
     assert bench.tags() == ["POOR"]
-    assert bench.claims() == [("qc", "f1", "0.POOR")]
+    assert bench.claims() == [("qc", "f1", "0/POOR")]
 
 
 def test_an_entry_put_before_it_does_not_touch_the_tag(bench: Bench) -> None:
-    """The claim moves to its new place; nothing is written."""
+    """Entries are counted among their kind; nothing is written."""
     bench.decide("qc", "f1")
     bench.act()
     bench.load(
@@ -178,7 +178,7 @@ def test_an_entry_put_before_it_does_not_touch_the_tag(bench: Bench) -> None:
     )
     bench.decide("qc", "f1")
     bench.act()
-    assert bench.claims() == [("qc", "f1", "1.LOW")]
+    assert bench.claims() == [("qc", "f1", "0/LOW")]
     assert len(bench.site.writes) == 1
 
 

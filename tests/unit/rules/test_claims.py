@@ -80,6 +80,6 @@ def test_lanes() -> None:
     """What concerns one tag is done in order, whoever asks; so is what has one key."""
     target = Target("main", Level.FILE, "f1")
     params = {"container": CONTAINER, "tag": "LOW"}
-    tag = Planned("r", target, "tag", "fb-k", "0.LOW", "", params, single=False)
+    tag = Planned("r", target, "tag", "fb-k", "0/LOW", "", params, single=False)
     note = Planned("r", target, "note", "fb-k", "0.note", "", {}, single=True)
     assert (tag.lane, note.lane) == ("main/acquisition/a1/LOW", "main/fb-k")

@@ -22,7 +22,7 @@ def target(ident: str = "f1") -> Target:
     return Target("main", Level.FILE, ident, f"scien/tome/1001/S/T1w/{ident}")
 
 
-def tag(want: Verdict = Verdict.YES, name: str = "LOW", slot: str = "0.LOW", over: str = "retract") -> Wish:
+def tag(want: Verdict = Verdict.YES, name: str = "LOW", slot: str = "0/LOW", over: str = "retract") -> Wish:
     """A wish for a tag."""
     return Wish("tag", want, {"container": CONTAINER, "tag": name}, f"fb-{name}", "", slot, over=over)
 
@@ -145,8 +145,8 @@ def test_an_edited_rule_moves_from_tag_to_tag() -> None:
     decide(book, tag())
     book.marks[SUBJECT] = "ours"
     book.present[SUBJECT] = True
-    assert decide(book, tag(slot="1.LOW")) == []
-    assert decide(book, tag(name="POOR", slot="1.LOW")) == [*REMOVE, "+ tag POOR  scien/tome/1001/S/T1w"]
+    assert decide(book, tag(slot="1/LOW")) == []
+    assert decide(book, tag(name="POOR", slot="1/LOW")) == [*REMOVE, "+ tag POOR  scien/tome/1001/S/T1w"]
 
 
 def test_leave() -> None:

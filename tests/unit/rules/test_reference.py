@@ -122,9 +122,6 @@ def test_kinds_of_other_packages_bring_their_own() -> None:
 
 
 REFUSED = {
-    "RuleForm.matrix": "matrix: {a: [1]}",
-    "SelectForm.search": "select: {x: {search: 'a = b'}}",
-    "SelectForm.returns": "select: {x: {returns: file}}",
     "TriggerForm.analysis": "trigger: [{analysis: PASSED}]",
 }
 

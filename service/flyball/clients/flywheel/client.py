@@ -11,6 +11,7 @@ from flyball.clients.flywheel.dialect import Dialect
 from flyball.clients.flywheel.keys import Credentials
 from flyball.clients.flywheel.reading import OWN, PAGE, Parent, Row
 from flyball.clients.flywheel.runs import RunReader
+from flyball.clients.flywheel.searching import SearchReader
 from flyball.clients.flywheel.wire import answers, launch, writes
 from flyball.clients.transport import Transport
 from flyball.model.errors import Gone, Permanent
@@ -30,7 +31,7 @@ def headers_for(credentials: Credentials, *, user_agent: str = "Flyball") -> dic
     }
 
 
-class FlywheelClient(RunReader):
+class FlywheelClient(RunReader, SearchReader):
     """One Flywheel site, spoken to in its dialect.
 
     The dialect may be replaced at any time (`client.dialect = await probe(client)`).

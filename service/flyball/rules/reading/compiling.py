@@ -25,6 +25,7 @@ class Texts:
         texts: of all of them, templates included.
         reads: all paths that they say they read.
         profiles: those that some expression uses.
+        cuts: those whose cut-offs an effect takes as they stand.
     """
 
     def __init__(self, written: Written, profiles: Profiles) -> None:
@@ -36,6 +37,7 @@ class Texts:
         self.texts: list[str] = []
         self.reads: set[tuple[str, ...]] = set()
         self.profiles: dict[str, Profile] = {}
+        self.cuts: dict[str, Profile] = {}
 
     def expression(self, text: str, names: frozenset[str], path: Path) -> Expression | None:
         """The compiled expression, or None after noting what is wrong at `path` of the file."""
@@ -53,6 +55,18 @@ class Texts:
             Fault: when it is wrong.
         """
         return self._compiled(text, names, (*base, *path), path)
+
+    def profile(self, name: str, path: PathInFile) -> Profile:
+        """The profile whose cut-offs an effect's parameter at `path` names.
+
+        Raises:
+            Fault: when there is none.
+        """
+        profile = self._profiles.find(self._written.file, name)
+        if isinstance(profile, str):
+            raise Fault(path, profile)
+        self.cuts[name] = profile
+        return profile
 
     def template(self, text: str, names: frozenset[str], path: PathInFile) -> Template:
         """The compiled template of an effect's parameter.

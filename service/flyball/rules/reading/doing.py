@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from flyball.configfile.local import LocalFile
 from flyball.configfile.problems import problems_of
 from flyball.configfile.suggest import instead
 from flyball.configfile.tree import Map, Path, Seq, Written
+from flyball.model.errors import ConfigError
 from flyball.model.levels import Level
 from flyball.model.place import Problem
-from flyball.rules.catalog import Compiler, EffectKind, Fault
+from flyball.rules.catalog import Compiler, EffectKind, Fault, PathInFile, unknown_file
 from flyball.rules.expression import Expression
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.fields import expression_text
@@ -48,6 +51,11 @@ class Doing:
         self.meaning: list[Any] = []
         self.uses_notify = False
 
+    @property
+    def kinds(self) -> list[EffectKind]:
+        """The kinds of the entries that are fit to be compiled."""
+        return [kind for _, kind, _, _ in self._entries]
+
     def check(self, entries: Any) -> None:
         """Check kinds and parameters of the entries as written; what is no list is left to the rule's model."""
         for index, entry in enumerate(entries if isinstance(entries, Seq) else ()):
@@ -57,6 +65,7 @@ class Doing:
     def compile(self, each: Level, names: frozenset[str], notify: str | None) -> tuple[EffectSpec, ...]:
         """The compiled entries; what is wrong is among the problems of the texts."""
         done: list[EffectSpec] = []
+        before: Counter[str] = Counter()
         for index, kind, params, when_text in self._entries:
             path = (*self._base, index, kind.name)
             when: Expression | None = None
@@ -64,13 +73,18 @@ class Doing:
                 when = self._texts.expression(when_text, names, (*path, WHEN))
             try:
                 self._check_channel(params, notify)
-                spec = kind.compile(params, when, index, self._compiler(each, names, notify, path))
+                # Counted among its kind: entries of other kinds may come and go without it becoming another one.
+                spec = kind.compile(params, when, before[kind.name], self._compiler(each, names, notify, path))
             except Fault as fault:
                 place = self._written.place((*path, *fault.path), offset=fault.offset)
                 named = next((f"`{part}`: " for part in reversed(fault.path) if isinstance(part, str)), "")
                 self._texts.problems.append(Problem(place, f"{named}{fault}"))
                 continue
+            before[kind.name] += 1
             self._texts.reads |= spec.reads
+            local = getattr(spec, "local", None)
+            if local:  # a file with other content makes another rule
+                self.meaning.append({"files": dict(local)})
             done.append(spec)
         return tuple(done)
 
@@ -129,10 +143,21 @@ class Doing:
             names=names,
             expression=lambda text, below: self._texts.parameter(text, names, path, below),
             template=lambda text, below: self._texts.template(text, names, below),
+            template_of_row=lambda text, below: self._texts.template(text, names | {"row"}, below),
             environment=self._around.environment,
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
+            profile=self._texts.profile,
+            local=self._local,
         )
+
+    def _local(self, name: str, path: PathInFile) -> LocalFile:
+        if self._around.files is None:
+            return unknown_file(name, path)
+        try:
+            return self._around.files.find(name)
+        except ConfigError as error:
+            raise Fault(path, str(error)) from None
 
     def _wrong(self, path: Path, message: str, *, key: bool = False) -> None:
         self._texts.problems.append(Problem(self._written.place(path, key=key), message))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from flyball.configfile.local import ConfigFiles
 from flyball.model.place import Place, Problem
 from flyball.rules.catalog import Catalog
 from flyball.rules.reading.result import Rejected, RuleSet
@@ -24,6 +25,7 @@ def read_rules(
     *,
     channels: Mapping[str, str] | None = None,
     hooks: frozenset[str] | None = None,
+    files: ConfigFiles | None = None,
 ) -> RuleSet:
     """All rules below a folder, each refused alone where it is broken.
 
@@ -35,6 +37,7 @@ def read_rules(
         environment: for `env:NAME` in effects' parameters.
         channels: channel name → kind; None: not known, so not checked.
         hooks: names of the incoming webhooks; None: not known, so not checked.
+        files: the config folder's files that effects name; None: not known, so not checked.
     """
     texts: dict[str, bytes] = {}
     rejected: list[Rejected] = []
@@ -51,7 +54,7 @@ def read_rules(
         except OSError as error:
             problem = Problem(Place(str(path)), f"the file cannot be read ({error.strerror}); check its permissions")
             rejected.append(Rejected("file", None, (problem,)))
-    read = read_texts(texts, Surroundings(catalog, site_kinds, environment, channels, hooks))
+    read = read_texts(texts, Surroundings(catalog, site_kinds, environment, channels, hooks, files))
     if not rejected:
         return read
     return RuleSet(read.rules, (*rejected, *read.rejected), read.functions, read.tests, read.warnings, read.files)

@@ -96,8 +96,12 @@ class SelectForm(Form):
 
     files: ExpressionText | None = Field(default=None, description="Condition on each file below the target.")
     acquisitions: ExpressionText | None = Field(default=None, description="Condition on each acquisition below it.")
-    search: str | None = Field(default=None, description="A structured query for the site's search.")
-    returns: Literal["acquisition", "session", "file"] | None = Field(default=None, description="What `search` finds.")
+    search: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="A structured query for the site's search; its hits are read again before use."
+    )
+    returns: Literal["subject", "session", "acquisition", "file"] | None = Field(
+        default=None, description="With `search`: what it finds; must lie below the target."
+    )
     order: OneOrMany[ExpressionText] | None = Field(
         default=None, description="Sort keys, ascending, nulls last. Without any: by creation, then id."
     )
@@ -105,10 +109,13 @@ class SelectForm(Form):
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
-        if self.search is not None or self.returns is not None:
-            raise ValueError("`search` is not available in this version; use files: or acquisitions: with a condition")
-        if (self.files is None) == (self.acquisitions is None):
-            raise ValueError("a selection has exactly one of `files` and `acquisitions`, with its condition")
+        given = [one for one in (self.files, self.acquisitions, self.search) if one is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "a selection has exactly one of `files` and `acquisitions`, with its condition, or `search`"
+            )
+        if (self.search is None) != (self.returns is None):
+            raise ValueError("`search` and `returns` go together: {search: 'acquisition.label = T1w', returns: file}")
         return self
 
 
@@ -225,7 +232,9 @@ class RuleForm(Common):
     id: Slug = Field(description="Unique name of the rule, for people and addresses.")
     title: str | None = Field(default=None, description="One line for people; the id by default.")
     each: EachWord = Field(description="What the rule looks at, one by one: file, acquisition, session, subject, …")
-    matrix: dict[str, Any] | None = Field(default=None, description="Expands the rule into one per combination.")
+    matrix: dict[Word, OneOrMany[Any]] | None = Field(
+        default=None, description="Key → values; expands the rule into one per combination. A value may be a map."
+    )
     let: dict[Word, ExpressionText] = Field(default={}, description="Named expressions.")
     select: dict[Word, SelectForm] = Field(default={}, description="Named lists of what lies below the target.")
     expect: ExpectForm | None = Field(

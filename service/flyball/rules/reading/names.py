@@ -20,9 +20,16 @@ def a(level: str) -> str:
     return f"{'an' if level[:1] in 'aeiou' else 'a'} {level}"
 
 
-def names_at(each: Level, *, expects: bool) -> frozenset[str]:
-    """The names that a rule has at its target: the target, its ancestors, `event`, and what comes with its kind."""
-    names = {str(level) for level in (*above(each), each)} | {"group", "event"}
+def names_at(each: Level, *, expects: bool, matrix: Iterable[str] = ()) -> frozenset[str]:
+    """The names that a rule has at its target: the target, its ancestors, `event`, and what comes with its kind.
+
+    `matrix`: the keys of its matrix, which are names as well.
+    """
+    names = {str(level) for level in (*above(each), each)} | {"event", *matrix}
+    if each is not Level.MATRIX:
+        names.add("group")
+    if matrix:
+        names.add(str(Level.MATRIX))
     if each is Level.JOB:
         names.add("gear")
     return frozenset(names | set(MISSING if expects else ()))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,16 +15,21 @@ from flyball.configfile.suggest import instead
 from flyball.configfile.tree import Map, Path, Written
 from flyball.model.levels import HIERARCHY, Level, above, below
 from flyball.model.place import Place, Problem
+from flyball.model.search import Search
+from flyball.rules.catalog import sites_of
+from flyball.rules.cells import NOWHERE
 from flyball.rules.defaults import with_defaults
 from flyball.rules.keys import fingerprint
+from flyball.rules.matrix import Cell, cell_rule_id
 from flyball.rules.profiles import Cut
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.doing import Doing
+from flyball.rules.reading.matrix import read_matrix
 from flyball.rules.reading.models import DefaultsForm, ExpectedForm, RuleForm, SelectForm
 from flyball.rules.reading.names import a, in_order, names_at, names_below, wrong_name
 from flyball.rules.reading.profile import Profiles
 from flyball.rules.reading.result import RuleTest
-from flyball.rules.reading.static import levels_below, own_needs, reads_of
+from flyball.rules.reading.static import levels_below, own_needs, reads_of, rests_on_of, with_runs
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import (
     Expected,
@@ -31,12 +40,14 @@ from flyball.rules.rule import (
     Rule,
     ScheduleTrigger,
     Selection,
+    Since,
     Triggers,
     WhenOver,
 )
 from flyball.rules.scope import Scope, compile_globs
 
 NOT_YET = "is not available in this version"
+NOT_FOR_CELLS = frozenset(("scope", "settle", "since"))  # of `defaults`: what is about containers and their data
 _NO_MEANING = frozenset(("title", "tests"))  # they change nothing that the rule does
 
 
@@ -72,28 +83,31 @@ class RuleReader:
         """Where something of the rule stands."""
         return self._written.place((*self._base, *path), key=key)
 
-    def read(self) -> Rule | None:
-        """The rule, or None when there are problems."""
+    def read(self) -> list[Rule]:
+        """The rule, or one for each cell of its matrix; none when there are problems."""
         if not isinstance(self._entry, Map):
             self._wrong("a rule is a mapping that begins with `id:`")
-            return None
+            return []
         raw = self._written.root.get("defaults") or {}
+        if self._entry.get("each") == Level.MATRIX:
+            raw = {key: value for key, value in raw.items() if key not in NOT_FOR_CELLS}
         doing = Doing(self._written, (*self._base, "do"), self._texts, self._around)
         doing.check(self._entry.get("do"))
         try:
             form = RuleForm.model_validate(with_defaults(self._entry, raw))
         except ValidationError as error:
             self.problems += problems_of(error, self._written, RuleForm, self._base)
-            return None
+            return []
         self._unavailable(form)
         if self.problems:
-            return None
+            return []
         each = Level(form.each)
-        site = self._site(form, each)
+        cells = self._cells(form, each)
+        site = self._site(form, each, doing)
         scope = self._scope(form, each)
         trigger = self._triggers(form)
         let, select, order = self._own_names(form, each)
-        names = names_at(each, expects=form.expect is not None) | frozenset(order)
+        names = self._names(form, each) | frozenset(order)
         condition = (
             None if form.condition is None else self._texts.expression(form.condition, names, (*self._base, "if"))
         )
@@ -101,19 +115,31 @@ class RuleReader:
         notify = self._defaults.notify if self._defaults is not None else None
         self._check_notify(notify)
         do = doing.compile(each, names, notify)
+        trigger = with_runs(trigger, do)
         if self.problems or site is None:
-            return None
+            return []
         since, texts = form.since, self._texts
+        meaning = self._meaning_of(form, site, doing, notify)
         known = frozenset(str(level) for level in Level) | {"group", "gear", "event"}
         reads = reads_of(texts.reads, texts.texts, select, known)
         self.tests = self._own_tests(form)
-        return Rule(
+        rests_on = rests_on_of(do)
+        needed = partial(
+            levels_below,
+            each,
+            select=select,
+            expect=expected,
+            expressions=texts.expressions,
+            reads=reads,
+            texts=texts.texts,
+        )
+        whole = Rule(
             id=form.id,
             title=form.title or form.id,
             site=site,
             each=each,
             place=self.place(),
-            version=self._version(form, site, doing, notify),
+            version=_version(meaning, cells if each is Level.MATRIX else None),
             do=do,
             trigger=trigger,
             scope=scope,
@@ -128,36 +154,56 @@ class RuleReader:
             mode=Mode(form.mode),
             limits=Limits(form.limits.running, form.limits.per_day, form.limits.canary),
             retry=None if form.retry is None else Retry(form.retry.attempts, *form.retry.backoff),
-            below=levels_below(
-                each,
-                settle=form.settle,
-                since=since,
-                select=select,
-                expect=expected,
-                expressions=texts.expressions,
-                reads=reads,
-                texts=texts.texts,
-            ),
+            below=needed(settle=form.settle, since=since),
             reads=reads,
             profiles=frozenset(texts.profiles),
             peers=frozenset(name for name, profile in texts.profiles.items() if profile.peered),
+            cells={cell.id: cell for cell in cells} if each is Level.MATRIX else {},
+            rests_on=rests_on,
+            summed=bool(rests_on) and not needed(settle=timedelta(0), since=Since(everything=True)),
         )
+        if each is Level.MATRIX or form.matrix is None:
+            return [whole]
+        return [
+            replace(
+                whole,
+                id=cell_rule_id(whole.id, cell),
+                title=f"{whole.title} ({cell.path})",
+                version=_version(meaning, [cell]),
+                matrix=cell.values,
+                parent=whole.id,
+            )
+            for cell in cells
+        ]
+
+    def _names(self, form: RuleForm, each: Level) -> frozenset[str]:
+        return names_at(each, expects=form.expect is not None, matrix=form.matrix or ())
+
+    def _cells(self, form: RuleForm, each: Level) -> list[Cell]:
+        names = names_at(each, expects=form.expect is not None)
+        cells = read_matrix(form.matrix, own=(*form.let, *form.select), names=names, wrong=self._wrong)
+        if each is Level.MATRIX and form.settle:
+            self._wrong("a cell has nothing below it that could be quiet; leave `settle` out", "settle")
+        if each is Level.MATRIX and "since" in self._entry:
+            self.warnings.append(Problem(self.place("since"), "a cell is no data, so `since` changes nothing here"))
+        for index, trigger in enumerate(form.trigger):
+            if each is Level.MATRIX and not isinstance(trigger, str) and trigger.job is not None:
+                self._wrong("a gear job belongs to no cell; look with changed, startup, schedule", "trigger", index)
+        return cells
 
     def _wrong(self, message: str, *path: str | int, key: bool = False) -> None:
         self.problems.append(Problem(self.place(*path, key=key), message))
 
     def _unavailable(self, form: RuleForm) -> None:
         """What the language has and this version has not."""
-        if form.each == "matrix":
-            self._wrong(f"`each: matrix` {NOT_YET}", "each")
-        if form.matrix is not None:
-            self._wrong(f"`matrix` {NOT_YET}", "matrix", key=True)
         for index, trigger in enumerate(form.trigger):
             if not isinstance(trigger, str) and trigger.analysis is not None:
                 self._wrong(f"the trigger `analysis` {NOT_YET}", "trigger", index)
 
-    def _site(self, form: RuleForm, each: Level) -> str | None:
+    def _site(self, form: RuleForm, each: Level, doing: Doing) -> str | None:
         """The site's name: the one given, or the only one of the kind that `each` needs."""
+        if each is Level.MATRIX:
+            return self._site_of_cells(form, doing)
         kinds = self._around.site_kinds
         if form.site is not None:
             if form.site not in kinds:
@@ -172,6 +218,32 @@ class RuleReader:
             self._wrong(f"there are several Flywheel sites; say which with `site`: {', '.join(fitting)}")
         else:
             self._wrong("there is no Flywheel site in the settings for this rule; add one under `sites`")
+        return None
+
+    def _site_of_cells(self, form: RuleForm, doing: Doing) -> str | None:
+        """A cell is on no site by itself: its effects say which kind of site they need, if any."""
+        kinds = self._around.site_kinds
+        needs = [found for kind in doing.kinds if (found := sites_of(kind))]
+        fits = frozenset.intersection(*needs) if needs else frozenset(kinds.values())
+        if needs and not fits:
+            self._wrong("the effects of this rule need sites of different kinds; make two rules of it", "do", key=True)
+            return None
+        words = " or ".join(sorted(one.capitalize() for one in fits))
+        if form.site is not None:
+            if form.site not in kinds:
+                self._wrong(f"there is no site `{form.site}` in the settings; {instead(form.site, kinds)}", "site")
+            elif kinds[form.site] not in fits:
+                self._wrong(f"the effects need a {words} site; `{form.site}` is a {kinds[form.site]} server", "site")
+            return form.site
+        if not needs:
+            return NOWHERE
+        fitting = sorted(name for name, kind in kinds.items() if kind in fits)
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            self._wrong(f"there are several {words} sites; say which with `site`: {', '.join(fitting)}")
+        else:
+            self._wrong(f"there is no {words} site in the settings for this rule; add one under `sites`")
         return None
 
     def _scope(self, form: RuleForm, each: Level) -> Scope:
@@ -218,7 +290,7 @@ class RuleReader:
                 if message:
                     self._wrong(message, key, name, key=True)
         own = {**form.let, **form.select}
-        names = names_at(each, expects=form.expect is not None) | frozenset(own)
+        names = self._names(form, each) | frozenset(own)
         let: dict[str, Any] = {}
         for name, text in form.let.items():
             expression = self._texts.expression(text, names, (*self._base, "let", name))
@@ -243,9 +315,13 @@ class RuleReader:
     def _selection(self, name: str, form: SelectForm, each: Level, names: frozenset[str]) -> Selection | None:
         word, text = ("files", form.files) if form.files is not None else ("acquisitions", form.acquisitions)
         level = Level.FILE if word == "files" else Level.ACQUISITION
+        search: Search | None = None
+        if form.search is not None:
+            word, text, level = "returns", "true", Level(str(form.returns))
+            search = Search(form.search.strip(), level)
         path = (*self._base, "select", name)
         if level not in below(each):
-            message = f"{a(each)} has no {word} below it; `select` is for rules on levels above"
+            message = f"{a(each)} has no {level}s below it; `select` is for rules on levels above"
             self._wrong(message, "select", name, word)
             return None
         here = names | names_below(each, level)
@@ -255,7 +331,7 @@ class RuleReader:
         ]
         if condition is None or None in order:
             return None
-        return Selection(name, level, condition, tuple(key for key in order if key is not None), form.max)
+        return Selection(name, level, condition, tuple(key for key in order if key is not None), form.max, search)
 
     def _expected(self, form: RuleForm, each: Level) -> tuple[Expected, ...] | None:
         if form.expect is None:
@@ -276,26 +352,35 @@ class RuleReader:
             for index, test in enumerate(form.tests)
         ]
 
-    def _version(self, form: RuleForm, site: str, doing: Doing, notify: str | None) -> str:
-        """A hash of what the rule means, written out in full: defaults and profiles applied, no title, no tests.
+    def _meaning_of(self, form: RuleForm, site: str, doing: Doing, notify: str | None) -> dict[str, Any]:
+        """What the rule means, written out in full: defaults and profiles applied, no title, no tests, no matrix.
 
         What has its default value is left out, so that a later version of this program with more keys does not make
         every rule a changed one.
         """
-        meaning = form.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={*_NO_MEANING, "do"})
+        meaning = form.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude={*_NO_MEANING, "do", "matrix"}
+        )
         meaning |= {"site": site, "do": doing.meaning}
         if doing.uses_notify and notify is not None:
             meaning["notify"] = notify
-        if self._texts.profiles:
+        if profiles := {**self._texts.profiles, **self._texts.cuts}:
             meaning["profiles"] = {
                 name: {
                     "from": profile.places,
                     "metrics": {metric: _meaning(cut) for metric, cut in profile.metrics.items()},
                     "per_project": [[globs.written, changes] for globs, changes in profile.per_project],
                 }
-                for name, profile in self._texts.profiles.items()
+                for name, profile in profiles.items()
             }
+        return meaning
+
+
+def _version(meaning: Mapping[str, Any], cells: Iterable[Cell] | None) -> str:
+    """A hash of a meaning, in certain cells; their order does not count."""
+    if cells is None:
         return fingerprint(meaning)[:16]
+    return fingerprint({**meaning, "cells": sorted(cell.id for cell in cells)})[:16]
 
 
 def _meaning(cut: Cut) -> list[Any]:

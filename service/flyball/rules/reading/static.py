@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from flyball.model.levels import Level, below
 from flyball.rules.expression import Expression
-from flyball.rules.rule import Expected, Selection, Since
+from flyball.rules.rule import EffectSpec, Expected, JobTrigger, Selection, Since, Triggers
 from flyball.rules.selection import LISTS
 
 Paths = frozenset[tuple[str, ...]]
@@ -65,8 +66,14 @@ def levels_below(
         wanted |= {Level(level) for level in expression.levels}
     if any(path[0] == each and len(path) > 1 and path[1] in LISTS for path in reads):
         wanted |= {level for key, level in LISTS.items() if key in mentions(texts)}
+        wanted |= {LISTS[path[1]] for path in reads if path[0] == each and len(path) > 1 and path[1] in LISTS}
     deepest = max((under.index(level) for level in wanted if level in under), default=-1)
     return frozenset(under[: deepest + 1])
+
+
+def rests_on_of(do: Iterable[EffectSpec]) -> frozenset[Level]:
+    """The levels that a rule's effects go by as a whole; few kinds of effects have such (`rests_on`)."""
+    return frozenset(level for spec in do for level in getattr(spec, "rests_on", ()))
 
 
 def mentions(texts: Iterable[str]) -> set[str]:
@@ -79,3 +86,11 @@ def own_needs(expressions: Iterable[Expression], own: Mapping[str, object]) -> f
     return frozenset(
         path[0] for expression in expressions for path in expression.reads | expression.reads_below if path[0] in own
     )
+
+
+def with_runs(triggers: Triggers, do: tuple[EffectSpec, ...]) -> Triggers:
+    """The triggers, and the end of each run that an effect stands on."""
+    gears = tuple(sorted({name for spec in do for name in getattr(spec, "runs", ())}))
+    if not gears or not triggers.changed:
+        return triggers
+    return replace(triggers, jobs=(*triggers.jobs, JobTrigger(frozenset({"complete"}), gears)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flyball.configfile.local import ConfigFiles
 from flyball.rules.catalog import Catalog
 
 
@@ -18,6 +19,7 @@ class Surroundings:
         environment: for `env:NAME` in effects' parameters.
         channels: channel name → kind; None: not checked.
         hooks: names of the incoming webhooks; None: not checked.
+        files: the config folder's files that effects name; None: not known here.
     """
 
     catalog: Catalog
@@ -25,3 +27,4 @@ class Surroundings:
     environment: Mapping[str, str]
     channels: Mapping[str, str] | None = None
     hooks: frozenset[str] | None = None
+    files: ConfigFiles | None = None

@@ -18,6 +18,8 @@ from flyball.configfile.tree import Map, Seq, Written
 from flyball.configfile.yaml import NotReadable, read_yaml
 from flyball.model.place import Place, Problem
 from flyball.rules.profiles import qc_function
+from flyball.rules.reading.filling import for_cell, has_names
+from flyball.rules.reading.matrix import silently
 from flyball.rules.reading.models import DefaultsForm
 from flyball.rules.reading.one import RuleReader
 from flyball.rules.reading.profile import Profiles, read_profile
@@ -123,6 +125,26 @@ def _read_profiles(reading: _Reading, written: Written) -> None:
             reading.rejected.append(Rejected("profile", name, refused))
 
 
+def _rules_of(
+    reader: RuleReader, written: Written, index: int, defaults: DefaultsForm | None, reading: _Reading
+) -> tuple[list[Rule], RuleReader]:
+    """The rules of one entry, and the reader that tells what is wrong; names are filled in cell by cell."""
+    entry = written.root["rules"][index]
+    cells = silently(entry) if has_names(entry) else []
+    if not cells:
+        return reader.read(), reader
+    rules: list[Rule] = []
+    first: RuleReader | None = None
+    for cell in cells:
+        one = RuleReader(for_cell(written, index, cell), index, defaults, reading.surroundings, reading.profiles)
+        found = one.read()
+        if not found:
+            return [], one
+        rules += found
+        first = first or one
+    return rules, first or reader
+
+
 def _read_rules(reading: _Reading, written: Written, defaults: DefaultsForm | None) -> None:
     surroundings = reading.surroundings
     for index in range(len(written.root.get("rules") or ())):
@@ -135,11 +157,11 @@ def _read_rules(reading: _Reading, written: Written, defaults: DefaultsForm | No
             continue
         if ident is not None:
             reading.ids[ident] = place
-        rule = reader.read()
-        if rule is None:
+        rules, reader = _rules_of(reader, written, index, defaults, reading)
+        if not rules:
             problems = sorted(reader.problems, key=lambda problem: (problem.place.line, problem.place.column))
             reading.rejected.append(Rejected("rule", ident, tuple(dict.fromkeys(problems))))
             continue
-        reading.rules.append(rule)
+        reading.rules += rules
         reading.tests += reader.tests
         reading.warnings += reader.warnings
