@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-deep bench lint format lock clean
+.PHONY: setup demo test test-deep bench docs lint format lock clean
 
 setup: $(VENV)/.run $(VENV)/.dev
 
@@ -24,8 +24,8 @@ demo: $(VENV)/.run
 	$(BIN)/flyball demo $(ARGS)
 
 lint: setup
-	$(BIN)/ruff check service tests docs/plugin-example
-	$(BIN)/ruff format --check service tests docs/plugin-example
+	$(BIN)/ruff check service tests docs
+	$(BIN)/ruff format --check service tests docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -38,9 +38,13 @@ test-deep: setup
 bench: setup
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
+# The documentation as web pages, into `site/`.
+docs: setup
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 format: setup
-	$(BIN)/ruff format service tests docs/plugin-example
-	$(BIN)/ruff check --fix service tests docs/plugin-example
+	$(BIN)/ruff format service tests docs
+	$(BIN)/ruff check --fix service tests docs
 
 # Writes the lock files anew: hashes, no download addresses.
 lock:
