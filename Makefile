@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-deep bench docs lint format lock clean
+.PHONY: setup demo test test-deep chaos bench docs lint format lock clean
 
 setup: $(VENV)/.run $(VENV)/.dev
 
@@ -34,6 +34,10 @@ test: lint
 
 test-deep: setup
 	FLYBALL_TEST_PROFILE=deep $(BIN)/python -m pytest -n 2 -q
+
+# Kills and faults by a seed, and what is true afterwards; ARGS="--seeds 10", "--store postgresql://…".
+chaos: setup
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 bench: setup
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)

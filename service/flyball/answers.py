@@ -37,8 +37,8 @@ class Answers:
         """The shape of `/readyz`."""
         daemon = self._daemon
         sites = {name: self._site_check(name) for name in daemon.watches}
-        trouble = daemon.store.trouble
-        tried = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
+        trouble = daemon.store.trouble or daemon.keeper.trouble
+        tried = all(one.polls or one.failures for one in map(daemon.weather, daemon.watches))
         started = tried or bool(daemon.supervisor.broken)
         if self.stopping:
             status = "stopping"
@@ -61,7 +61,7 @@ class Answers:
         }
 
     def _site_check(self, name: str) -> Json:
-        weather = self._daemon.watches[name].weather
+        weather = self._daemon.weather(name)
         error = None if weather.error is None else self._daemon.secrets.mask(weather.error)
         last = weather.last_poll
         return {
@@ -73,7 +73,7 @@ class Answers:
 
     def _lag(self, name: str) -> float | None:
         """Seconds since the last round that went through; how old the newest news can be."""
-        last = self._daemon.watches[name].weather.last_poll
+        last = self._daemon.weather(name).last_poll
         if last is None:
             return None
         return round(max(0.0, (self._daemon.clock.now() - last).total_seconds()), 3)
@@ -84,7 +84,7 @@ class Answers:
         counts = await self._history.counts(self._daemon.clock.now())
         now = daemon.clock.now()
         pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
-        seen = all(watch.weather.polls or watch.weather.failures for watch in daemon.watches.values())
+        seen = all(one.polls or one.failures for one in map(daemon.weather, daemon.watches))
         return {
             "version": __version__,
             "uptime_s": round((now - daemon.started).total_seconds(), 3),
@@ -95,12 +95,12 @@ class Answers:
             "settling": counts.settling,
             "held": counts.held,
             "alerts": counts.alerts,
-            "replicas": 1,
+            "replicas": 1 if daemon.replicas is None else daemon.replicas.number,
         }
 
     def _site_status(self, name: str) -> Json:
-        parts, watch = self._daemon.sites[name], self._daemon.watches[name]
-        pace, weather = parts.pace.snapshot(), watch.weather
+        parts = self._daemon.sites[name]
+        pace, weather = parts.pace.snapshot(), self._daemon.weather(name)
         return {
             "kind": "flywheel",
             "address": parts.address,
@@ -176,6 +176,10 @@ class Answers:
             raise NotFound(f"there is no effect {ident!r}")
         return found
 
+    async def failures(self, rule: str | None = None) -> list[Json]:
+        """The failed effects in groups."""
+        return await self._history.failures(rule)
+
     async def decisions(self, **filters: Any) -> Json:
         """A page of decisions."""
         return await self._history.decisions(**filters)
@@ -210,9 +214,11 @@ class Answers:
         if verb == "poll":
             for watch in daemon.watches.values():
                 watch.poll_now()
+            await daemon.tell("poll")
             return {"polling": sorted(daemon.watches)}
         if verb == "reload":
             taken = await daemon.reload()
+            await daemon.tell("reload")
             return {**taken.as_json(), "rejected": [str(entry) for entry in daemon.rules.rejected]}
         moves = {"approve": approve, "reject": reject, "retry": retry, "pause": pause, "resume": resume}
         move = moves.get(verb)
@@ -227,6 +233,7 @@ class Answers:
             raise NotNow(str(error)) from error
         if verb in ("pause", "resume"):
             await daemon.dispatcher.reload_records()
+            await daemon.tell("rules")
         daemon.ring()
         return answer
 

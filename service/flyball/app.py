@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 from watchfiles import awatch
@@ -18,17 +18,19 @@ from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
 from flyball.adapters.folder import DataFolder
 from flyball.adapters.posting import Posting
-from flyball.adapters.store.copying import copy_ledger
-from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
+from flyball.adapters.store.sqlite import LEDGER_NAME
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.installed import installed
 from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
 from flyball.hooks import Hooks
+from flyball.keeping import Keeper
 from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
+from flyball.ledger.retention import Ages
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
@@ -39,18 +41,23 @@ from flyball.rulebook import Rulebook, Taken
 from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
 from flyball.seeking import seek
-from flyball.settings import FlywheelSite, Settings
+from flyball.settings import EMBEDDED, FlywheelSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
+from flyball.single import SingleRun
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
+from flyball.triggers.weather import Weather
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
 from flyball.workers.hands import NO_SITE
 from flyball.workers.reporting import ReportPress
+
+if TYPE_CHECKING:
+    from flyball.replicas import Replicas
 
 log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
@@ -94,6 +101,7 @@ class Daemon:
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}
         self.opened = False
+        self.replicas: Replicas | None = None
         self.observers: list[Callable[[Effect, Report, float], None]] = []
         self._only_look = only_look
         self._environment = environment
@@ -114,8 +122,10 @@ class Daemon:
         await self._stack.aclose()
 
     async def _open(self) -> None:
-        self.store = await SqliteStore.open(await self._ledger())
+        self.store = await self._open_ledger()
         self._stack.push_async_callback(self.store.close)
+        if self.replicas is not None:
+            self._stack.push_async_callback(self.replicas.close)
         self.channels = ChannelBook(self._webhooks())
         self._stack.push_async_callback(self.channels.close)
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
@@ -124,7 +134,7 @@ class Daemon:
         for name, settings in self.settings.sites.items():
             if not isinstance(settings, FlywheelSite):
                 continue
-            parts = connect(name, settings, self._saw_request)
+            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
             self._stack.push_async_callback(parts.client.close)
             self.sites[name] = parts
             needs = needs_of(self.book.rules.rules, name)
@@ -146,6 +156,9 @@ class Daemon:
         )
         self.book.equip(self.crew)
         self.doubts = Doubts(self.watches)
+        keep = self.settings.keep
+        ages = Ages(keep.events, keep.decisions, keep.attempts, keep.intents)
+        self.keeper = Keeper(self.store, self.clock, ages, keep.max_mb)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
             self.store,
@@ -157,9 +170,14 @@ class Daemon:
         if self._only_look:
             self.opened = True
             return
-        await self.crew.recover()
+        if self.replicas is None:
+            await self.crew.recover()
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
         await self.dispatcher.look_everywhere(taken.changed | startup)
+        if self.replicas is not None:
+            self.hooks.accepted = partial(self.tell, "hooks")
+            bells = (self._decide, self._act)
+            await self.replicas.enter(self.dispatcher, self.crew, self.watches, bells, self.hooks.ring, self.reload)
         self.opened = True
 
     def _all_hands(self) -> dict[str, Hands]:
@@ -174,16 +192,22 @@ class Daemon:
             name: parts.hands(*common, self.clock, folder, poster, self.press) for name, parts in self.sites.items()
         }
 
-    async def _ledger(self) -> Path:
-        """The ledger's file, or that of a copy."""
-        ledger = self.settings.data_dir / LEDGER_NAME
-        if not self._only_look:
-            return ledger
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
-        copy = folder / "data" / LEDGER_NAME
-        copy.parent.mkdir(mode=0o700)
-        await asyncio.to_thread(copy_ledger, ledger, copy)
-        return copy
+    async def _open_ledger(self) -> Ledger:
+        """The ledger, or a copy of it in a file."""
+        ledger, data = self.settings.ledger, self.settings.data_dir
+        if self._only_look:
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
+            copy = folder / "data" / LEDGER_NAME
+            copy.parent.mkdir(mode=0o700)
+            await copy_ledger(ledger, data, copy)
+            return await open_ledger(EMBEDDED, copy.parent)
+        if self.settings.embedded:
+            return await open_ledger(ledger, data)
+        shared_store()
+        from flyball.replicas import Replicas  # noqa: PLC0415 - its libraries are not installed everywhere
+
+        self.replicas = Replicas(ledger, self.clock)
+        return await self.replicas.open()
 
     def _webhooks(self) -> dict[str, WebhookChannel]:
         found = {}
@@ -218,8 +242,16 @@ class Daemon:
     # --- what the rooms call back
 
     def _ready(self, site: str, levels: set[Level]) -> bool:
-        watch = self.watches.get(site)
-        return watch is not None and watch.ready_for(levels - {Level.MATRIX})
+        levels = levels - {Level.MATRIX}
+        if self.replicas is not None:
+            return self.replicas.leading.ready(site, levels)
+        return site in self.watches and self.watches[site].ready_for(levels)
+
+    def weather(self, site: str) -> Weather:
+        """How watching a site goes, whichever replica does it."""
+        if self.replicas is None or self.replicas.leading.leads.is_set():
+            return self.watches[site].weather
+        return self.replicas.leading.weather(site)
 
     async def _met(self, site: str) -> None:
         """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
@@ -247,6 +279,11 @@ class Daemon:
         self.doubts.saw(effect, report)
         for observer in self.observers:
             observer(effect, report, seconds)
+
+    async def tell(self, what: str) -> None:
+        """Tell the other replicas, where there are any."""
+        if self.replicas is not None:
+            await self.replicas.tell(what)
 
     def ring(self) -> None:
         """There is something to decide or to do."""
@@ -319,18 +356,20 @@ class Daemon:
     def services(self) -> dict[str, Callable[[], Any]]:
         """Everything that runs side by side, by name."""
         found: dict[str, Callable[[], Any]] = {
-            "decide": self.decide,
             "act": self.act,
             "alerts": self.repeat_alerts,
-            "schedules": self.keep_times,
-            "hooks": self.hooks.run,
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
+            "keeper": self.keeper.run,
         }
+        alone: dict[str, Callable[[], Any]] = {"schedules": self.keep_times, "hooks": self.hooks.run}
         for name, watch in self.watches.items():
-            found[f"watch {name}"] = watch.run
-            found[f"sweep {name}"] = watch.run_sweeps
-        return found
+            alone[f"watch {name}"] = watch.run
+            alone[f"sweep {name}"] = watch.run_sweeps
+        if self.replicas is None:
+            return {**found, **alone, "decide": self.decide}
+        led = {name: partial(self.replicas.while_leading, work) for name, work in alone.items()}
+        return {**found, **led, **self.replicas.services()}
 
     async def run(self) -> None:
         """Run until a signal or `supervisor.stop()`."""
@@ -339,29 +378,33 @@ class Daemon:
     # --- once
 
     async def look(self) -> bool:
-        """Read what is new on every site; whether every one could be read."""
-        fine = True
-        for watch in self.watches.values():
-            fine = await watch.once() and fine
+        """Read what is new on every site, side by side; whether every one could be read."""
+        async with asyncio.TaskGroup() as tasks:
+            looks = [tasks.create_task(watch.once(), name=f"look {name}") for name, watch in self.watches.items()]
         await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
-        return fine
+        return all(look.result() for look in looks)
 
     async def run_until_idle(self) -> bool:
         """Do all that is due now, and what follows from it; whether every site could be read."""
-        fine = await self.look()
-        for watch in self.watches.values():
-            await watch.sweep_if_due()
+        run = SingleRun(self.supervisor, self._begin_once, self.serve_schedules, self._work, self._busy, self._act.wait)
+        if self.replicas is None:
+            fine = await run.go(self.watches, asks=True)
+        else:
+            async with self.replicas.present() as leads:
+                fine = await run.go(self.watches, asks=leads)
+        if not self.supervisor.stopping.is_set():
+            await self.keeper.step()
+        return fine
+
+    async def _begin_once(self) -> None:
         await self.serve_schedules()
         await self.hooks.step()
-        async with asyncio.TaskGroup() as tasks:
-            while not self.supervisor.stopping.is_set():
-                if await self.dispatcher.step() or await self.crew.step(tasks):
-                    continue
-                if self.crew.under_way or await self._due_soon() or await self.doubts.step():
-                    await self._act.wait(0.1)
-                    continue
-                break
-        return fine
+
+    async def _work(self, tasks: asyncio.TaskGroup) -> bool:
+        return bool(await self.dispatcher.step() or await self.crew.step(tasks))
+
+    async def _busy(self) -> bool:
+        return bool(self.crew.under_way or await self._due_soon() or await self.doubts.step())
 
     async def jobs_running(self) -> bool:
         """Whether a job that was launched here has not ended on its site."""

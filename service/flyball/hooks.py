@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,11 @@ from flyball.rules.cells import cell_keys
 from flyball.triggers.watch import Watch
 from flyball.triggers.webhook import NotTaken, check_delivery, read_target
 from flyball.wake import Bell
+
+
+async def _nobody() -> None:
+    """There is no other process."""
+
 
 log = structlog.get_logger()
 Json = dict[str, Any]
@@ -56,6 +61,12 @@ class Hooks:
         self._dispatcher = dispatcher
         self._changed = changed
         self._bell = Bell()
+        self.accepted: Callable[[], Awaitable[None]] = _nobody
+        """Called when a delivery was stored: who carries it out may be another process."""
+
+    def ring(self) -> None:
+        """A delivery was stored, by this process or by another."""
+        self._bell.ring()
 
     def knows(self, name: str) -> bool:
         """Whether a hook of this name is configured."""
@@ -71,6 +82,7 @@ class Hooks:
         number, new = await self._store.write(work)
         if new:
             self._bell.ring()
+            await self.accepted()
         return (202 if new else 200), {"event": str(number)}
 
     async def run(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Protocol
 
 from flyball import __version__
 from flyball.clients.flywheel.client import FlywheelClient
@@ -25,9 +26,22 @@ from flyball.triggers.watch import Watch
 from flyball.workers.hands import SiteHands
 from flyball.workers.pace import AdaptivePace
 from flyball.workers.reporting import ReportPress
+from flyball.workers.shared_pace import Budget, SharedPace
 from flyball.workers.wired import SiteWire
 
 Observer = Callable[[str, str, str, int | None, float], None]
+
+
+class Share(Protocol):
+    """What replicas share of their sites."""
+
+    def may_act(self) -> bool:
+        """Whether this one may change anything now."""
+        ...
+
+    def budget(self, site: str) -> Budget:
+        """The rate that all of them have together."""
+        ...
 
 
 @dataclass(slots=True)
@@ -75,6 +89,7 @@ class SiteParts:
             secret,
             clock.now(),
             unclear,
+            wait.late.total_seconds(),
             collections=Collecting(self.client),
             contents=Contents(self.client),
             folder=folder,
@@ -103,8 +118,16 @@ class RequestCount:
             self.failed += 1
 
 
-def connect(name: str, settings: FlywheelSite, observe: Observer | None = None) -> SiteParts:
-    """The parts of a site; nothing is sent yet.
+def connect(
+    name: str,
+    settings: FlywheelSite,
+    observe: Observer | None = None,
+    *,
+    share: Share | None = None,
+    clock: Clock | None = None,
+) -> SiteParts:
+    """The parts of a site; nothing is sent yet. `share`: what it shares with other replicas; `clock`: the daemon's, to
+    which the site's is compared.
 
     Raises:
         ConfigError: the key has no known form.
@@ -120,12 +143,15 @@ def connect(name: str, settings: FlywheelSite, observe: Observer | None = None) 
             observe(name, method, template, status, seconds)
 
     limits = settings.timeouts
+    more: dict[str, Any] = {} if clock is None else {"now": clock.now}
     client = FlywheelClient.connect(
         credentials,
         site=name,
-        pace=pace,
+        pace=pace if share is None else SharedPace(pace, share.budget(name), settings.limits.rate),
+        may_act=None if share is None else share.may_act,
         user_agent=f"Flyball/{__version__}",
         observer=see,
+        **more,
         timeouts=Timeouts(*(_seconds(value) for value in (limits.connect, limits.silence, limits.whole))),
     )
     return SiteParts(name, credentials.base_url, settings, client, pace, count)

@@ -59,6 +59,14 @@ class Supervisor:
             for task in running:
                 task.cancel()
 
+    async def cut_off(self, work: asyncio.Task[Any]) -> None:
+        """After a stop, give a piece of work `GRACE` seconds to end by itself, then cancel it."""
+        await self.stopping.wait()
+        await asyncio.wait([work], timeout=self._grace)
+        if not work.done():
+            log.warning("stop.stragglers", grace=self._grace)
+            work.cancel()
+
     async def _keep(self, name: str, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
         loop = asyncio.get_running_loop()
         while True:

@@ -10,14 +10,16 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import effects, hooks, memory, plan, polls, qc, reaction, rules
+from bench import crew, effects, hooks, memory, plan, polls, qc, reaction, replicas, rules
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
 CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "qc": (qc.run, "size: acquisitions"),
     "effects": (effects.run, "size: effects"),
+    "crew": (crew.run, "size: effects"),
     "hooks": (hooks.run, "size: deliveries"),
+    "replicas": (replicas.run, "size: effects"),
     "polls": (polls.run, "size: sessions"),
     "reaction": (reaction.run, "size: changes"),
     "plan": (plan.run, "size: sessions"),

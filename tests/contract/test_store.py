@@ -23,10 +23,12 @@ from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, fun
 from sqlalchemy.exc import IntegrityError
 
 from flyball.adapters.store import migrations
+from flyball.adapters.store.postgres.store import PostgresStore
 from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
 from flyball.ledger.tables import metadata
 from flyball.model.errors import ConfigError, Stopping
 from flyball.model.ports import Store
+from support.server import Server
 
 SERVICE = Path(__file__).parents[2] / "service"
 WAIT_SECONDS = 30
@@ -68,7 +70,21 @@ class Embedded:
         return imports, f"SqliteStore.open(Path({str(self.path)!r}))"
 
 
-BACKINGS: dict[str, Callable[[Path], Backing]] = {"sqlite": Embedded}
+class Shared:
+    """PostgreSQL, in a database of its own."""
+
+    def __init__(self, _folder: Path) -> None:
+        self.address = Server.shared().new_database()
+
+    async def open(self) -> Store:
+        return await PostgresStore.open(self.address)
+
+    def opening(self) -> tuple[str, str]:
+        imports = "from flyball.adapters.store.postgres.store import PostgresStore"
+        return imports, f"PostgresStore.open({self.address!r})"
+
+
+BACKINGS: dict[str, Callable[[Path], Backing]] = {"sqlite": Embedded, "postgres": Shared}
 
 
 @pytest.fixture(params=BACKINGS)

@@ -17,7 +17,7 @@ from fakes.channels import FakeChannels
 from fakes.clock import START, FakeClock
 from fakes.collections import FakeCollections
 from fakes.faults import Killed
-from fakes.ledger import MemoryLedger
+from fakes.ledger import ON_POSTGRES, MemoryLedger
 from fakes.site import FakeSite
 from flyball.effects.catalog import KINDS
 from flyball.effects.port import Hands
@@ -95,9 +95,11 @@ class Bench:
     `act` starts as a new process does.
     """
 
-    def __init__(self, text: str = "", *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, text: str = "", *, environment: Mapping[str, str] | None = None, postgres: bool = ON_POSTGRES
+    ) -> None:
         self.clock = FakeClock()
-        self.ledger = MemoryLedger()
+        self.ledger = MemoryLedger(postgres=postgres)
         self.site = FakeSite(self.clock.now)
         self.channels = FakeChannels()
         self.collections = FakeCollections()
@@ -109,6 +111,7 @@ class Bench:
         self.generation: dict[str, int] = {}
         self.ends: list[tuple[Effect, Report]] = []
         self.waits = (2.0, 60.0)
+        self.late = 0.0  # counts from the next `restart` on
         self._loop = asyncio.new_event_loop()
         self.crew = self._new_crew()
         self.load(text)
@@ -261,7 +264,9 @@ class Bench:
 
     def _new_crew(self) -> Crew:
         clock: Clock = self.clock
-        hands = Hands(self.site, self.channels, self._secret, clock.now(), self.waits, collections=self.collections)
+        hands = Hands(
+            self.site, self.channels, self._secret, clock.now(), self.waits, self.late, collections=self.collections
+        )
         return Crew(
             self.ledger,
             clock,

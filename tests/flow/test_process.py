@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import signal
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.lab import NOTES, QUICK_JOBS, SHIPPED, write_lab
-from support.process import DaemonProgram, Program, SandboxProgram, command, run_once, until
+from support.process import Answer, DaemonProgram, Program, SandboxProgram, command, run_once, until
 from support.truth import compare, over_http
 
 FOR_GOOD = ("--config", "config", "run")
@@ -105,19 +106,32 @@ def _readiness_while_stopping(daemon: DaemonProgram) -> tuple[int, str] | None:
 
 def test_a_stop_while_the_site_hangs(box: SandboxProgram, tmp_path: Path) -> None:
     """Requests that never end are cut off: the stop stays below 10 s, and what they did is found out afterwards."""
-    config = write_lab(tmp_path, box.key, site={"limits": {"concurrency": 4, "per_second": 0}})
+    limits = {"limits": {"concurrency": 4, "per_second": 0}}
+    config = write_lab(tmp_path, box.key, site=limits, hooks={"lab": {"secret": "env:HOOK"}})
     box.misbehave({"kind": "hang", "commit": True, "method": "POST"})
-    with DaemonProgram(config) as daemon:
+    with DaemonProgram(config, {"HOOK": "s3cret"}) as daemon:
+        assert _deliver(daemon).status == 202
         until(lambda: box.requests()["faults"][0]["hits"] >= 4, 20, "requests hang")
         asked = time.monotonic()
         daemon.send(signal.SIGTERM)
+        refused = until(lambda: said if (said := _deliver(daemon)).status == 503 else None, 5, "hooks are closed")
+        assert refused is not None
+        assert int(refused.headers["retry-after"]) > 0
         assert daemon.wait(10) == 0, daemon.err
         took = time.monotonic() - asked
     assert took < 10
     print(f"a hanging site: stopped within {took:.2f} s")
     box.behave()
-    assert run_once(config).process.returncode == 0
+    assert run_once(config, environment={"HOOK": "s3cret"}).process.returncode == 0
     assert not compare(over_http(box.api))
+
+
+def _deliver(daemon: DaemonProgram) -> Answer:
+    """A webhook's delivery, signed."""
+    body = b'{"target": "scien/tome"}'
+    signature = f"sha256={hmac.new(b's3cret', body, 'sha256').hexdigest()}"
+    headers = {"X-Hub-Signature-256": signature, "Content-Type": "application/json"}
+    return daemon.ask("/hooks/lab", "POST", body=body, headers=headers)
 
 
 def test_a_stop_of_a_single_run(box: SandboxProgram, tmp_path: Path) -> None:

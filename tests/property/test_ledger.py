@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -332,6 +333,25 @@ CHECKS: tuple[Callable[[Life], None], ...] = (check_claims, check_tags, check_on
 def test_any_life_ends_well(operations: list[Any]) -> None:
     """Whatever went wrong on the way: the site as the rules demand, nothing doubled, nothing of people's touched."""
     with Bench(RULES) as bench:
+        life = Life(bench)
+        for operation in operations:
+            life.live(operation)
+        life.end()
+        for check in CHECKS:
+            check(life)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=400 if DEEP else 60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    derandomize=not DEEP,
+)
+@given(st.lists(OPERATIONS, min_size=5, max_size=40))
+def test_any_life_ends_well_on_postgres(operations: list[Any]) -> None:
+    """The same with the ledger in a real PostgreSQL."""
+    with Bench(RULES, postgres=True) as bench:
         life = Life(bench)
         for operation in operations:
             life.live(operation)

@@ -60,7 +60,7 @@ def write_lab(
         "api_key": key,
         "limits": {"per_second": 0, "concurrency": 32},
         "poll": {"every": "200ms"},
-        "unclear_wait": {"reset": "100ms", "timeout": "300ms"},
+        "unclear_wait": {"reset": "100ms", "timeout": "300ms", "late": "100ms"},
         **(site or {}),
     }
     body = {"sites": {"main": main}, "http": {"port": 0}, **settings}

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import event
 
 from bench.lab import COMPLETE, QC
+from flyball.adapters.store.sqlite import SqliteStore
 from flyball.app import Daemon
 from flyball.events import dispatch
 from flyball.rules.engine import judge
@@ -85,6 +86,7 @@ def renew(box: Sandbox, count: int) -> None:
 async def cost(daemon: Daemon, box: Sandbox) -> Cost:
     """Read what is new, and decide; tags are not written yet."""
     box.requests.clear()
+    assert isinstance(daemon.store, SqliteStore)
     works = daemon.store.works
     with counted_statements(daemon) as statements, counted_evaluations() as evaluations:
         assert await daemon.look()
@@ -102,6 +104,7 @@ def counted_statements(daemon: Daemon) -> Iterator[list[str]]:
         if not statement.startswith(("BEGIN", "PRAGMA")):
             found.append(statement)
 
+    assert isinstance(daemon.store, SqliteStore)
     engines = [engine for engine in (daemon.store._reading, daemon.store._writing) if engine is not None]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)

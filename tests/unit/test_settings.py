@@ -250,8 +250,8 @@ def test_kubernetes_names_excuse_nothing_else(config: Path) -> None:
         (LOCAL + "log: {level: verbose}", "flyball.yaml:2:14: `level`: 'verbose' is not one of debug, info, warning,"),
         (LOCAL + "store: mysql://x", "flyball.yaml:2:8: `store`: there is no such store; write `embedded`"),
         (
-            LOCAL + "store: postgresql://localhost/x",
-            "flyball.yaml:2:8: `store`: a store in PostgreSQL is not available",
+            LOCAL + "store: postgresql://localhost",
+            "flyball.yaml:2:8: `store`: the address names no database; write postgresql://USER:PASSWORD@HOST:PORT/",
         ),
         ("sites: {m: {kind: neuroscut}}", "flyball.yaml:1:19: `kind`: 'neuroscut' is not one of flywheel, neuroscout;"),
         ("sites: {m: {poll: {every: 30}}}", "flyball.yaml:1:27: `every`: 30 is no duration; write a number with s,"),

@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import typer
 
-from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.adapters.store.opening import open_ledger
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import Lab, load_lab, options, out, say_json, say_table
+from flyball.cli.effects import say_groups
 from flyball.clients.exchange import Request
 from flyball.clients.transport import Repetition, Timeouts, Transport
 from flyball.clock import SystemClock
@@ -58,6 +59,8 @@ def status() -> None:
         (_rule_row(name, rule) for name, rule in found["rules"].items()),
         empty="no rules",
     )
+    if found.get("failures"):
+        say_groups(found["failures"])
     out.print(f"settling {found['settling']}, held {found['held']}, open alerts {found['alerts']}", markup=False)
 
 
@@ -87,24 +90,32 @@ async def _ask(lab: Lab) -> Any:
         repetition=Repetition(waits=()),
     )
     try:
-        response = await transport.send(Request("GET", "/status", template="/status"))
+        found = await _get(transport, "/status")
+        if not isinstance(found, dict) or "rules" not in found or "uptime_s" not in found:
+            return None
+        failed = await _get(transport, "/api/failures")
     except SiteError:
         return None
     finally:
         await transport.close()
+    return {**found, "failures": failed.get("results", []) if isinstance(failed, dict) else []}
+
+
+async def _get(transport: Transport, path: str) -> Any:
+    response = await transport.send(Request("GET", path, template=path))
     if not response.ok:
         return None
     try:
-        found = orjson.loads(response.body)
+        return orjson.loads(response.body)
     except orjson.JSONDecodeError:
         return None
-    return found if isinstance(found, dict) and "rules" in found and "uptime_s" in found else None
 
 
 async def _read(lab: Lab) -> dict[str, Any]:
-    store = await SqliteStore.open(lab.settings.data_dir / LEDGER_NAME, read_only=True)
+    store = await open_ledger(lab.settings.ledger, lab.settings.data_dir, read_only=True)
     try:
         counts = await History(store).counts(SystemClock().now())
+        failed = await History(store).failures()
     finally:
         await store.close()
     modes = {rule.id: str(rule.mode) for rule in lab.rules.rules}
@@ -125,4 +136,5 @@ async def _read(lab: Lab) -> dict[str, Any]:
         "settling": counts.settling,
         "held": counts.held,
         "alerts": counts.alerts,
+        "failures": failed,
     }

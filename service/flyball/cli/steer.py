@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flyball.adapters.store.sqlite import LEDGER_NAME, SqliteStore
+from flyball.adapters.store.opening import open_ledger
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import (
     FAILED,
@@ -31,6 +31,7 @@ from flyball.cli.common import (
 )
 from flyball.clock import SystemClock
 from flyball.ledger import reopening, steering
+from flyball.ledger.failures import retry_group
 from flyball.ledger.undoing import undo as undo_rule
 
 Json = dict[str, Any]
@@ -40,7 +41,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs."""
     app.command("approve")(approve)
     app.command("reject", help="Give held effects up.")(_verb(steering.reject))
-    app.command("retry", help="Try failed effects again.")(_verb(steering.retry))
+    app.command("retry")(retry)
     app.command("forget", help="Clear the once-key of effects on purpose: they may be done again.")(
         _verb(reopening.forget)
     )
@@ -60,6 +61,26 @@ def approve(
         _say(done, [])
         return
     _each(steering.approve, ids or [])
+
+
+def retry(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Numbers of effects.")] = None,
+    rule: Annotated[str | None, typer.Option(help="All failed ones of this rule.")] = None,
+    gear: Annotated[str | None, typer.Option(help="All failed launches of this gear.")] = None,
+    kind: Annotated[str | None, typer.Option(help="All failed ones of this kind.")] = None,
+    error: Annotated[str | None, typer.Option(metavar="TEXT", help="All whose reason holds this text.")] = None,
+) -> None:
+    """Try failed effects again: single ones, or all that have something in common (`effects --grouped`)."""
+    if bool(ids) == any((rule, gear, kind, error)):
+        fail("name effects, or what they have in common with --rule, --gear, --kind or --error", USAGE)
+    if ids:
+        _each(steering.retry, ids)
+        return
+    done = run_loop_value(_write(load_lab(), partial(retry_group, rule=rule, gear=gear, kind=kind, error=error)))
+    if options.json:
+        say_json(done)
+    else:
+        out.print(f"{len(done)} effects are tried again", markup=False)
 
 
 def _verb(move: Callable[..., Json]) -> Callable[..., None]:
@@ -140,7 +161,7 @@ def undo(rule: Annotated[str, typer.Argument(help="Id of the rule; also of one t
 
 
 async def _write(lab: Lab, work: Callable[..., Any]) -> Any:
-    store = await SqliteStore.open(lab.settings.data_dir / LEDGER_NAME, guest=True)
+    store = await open_ledger(lab.settings.ledger, lab.settings.data_dir, guest=True)
     try:
         return await store.write(partial(work, now=SystemClock().now()))
     finally:

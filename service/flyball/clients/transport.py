@@ -33,6 +33,7 @@ from flyball.clients.exchange import (
     length_of,
     retry_after,
 )
+from flyball.clients.fenced import FencedBody, May, NotAllowedError, while_allowed
 from flyball.clients.pieces import ended, sent
 from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
 
@@ -45,6 +46,7 @@ _HOPS = 5  # redirects that are followed
 _SAME_TIME = timedelta(seconds=2)  # Date has whole seconds: a smaller difference of the clocks cannot be told
 _REPEATED = frozenset({429, 502, 503, 504})
 _LONGEST_OBEYED_HERE = 30.0
+_FENCED = "{site}: nothing was sent: this replica's lease has run out"
 _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -102,6 +104,7 @@ class Transport:
         ssl: True for the system's certificates, or a context with the lab's own.
         max_body: largest answer in bytes, counted after decompression.
         observer: told about every attempt.
+        may_act: asked right before anything is sent that changes something; where it says no, nothing is.
         sleep, clock, now: time, for tests: a pause, monotonic seconds, the present in UTC.
     """
 
@@ -117,6 +120,7 @@ class Transport:
         ssl: ssl_module.SSLContext | bool = True,
         max_body: int = 128 * 1024 * 1024,
         observer: Observer | None = None,
+        may_act: May | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -133,6 +137,7 @@ class Transport:
         self._ssl = ssl
         self._max_body = max_body
         self._observer = observer
+        self._may_act = may_act
         self._sleep = sleep
         self._clock = clock
         self._kept: aiohttp.ClientSession | None = None
@@ -149,6 +154,10 @@ class Transport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def site_now(self) -> datetime:
+        """The present by the site's clock, as far as its last answer showed it: what a date in an answer is held to."""
+        return self.now() + self.skew
 
     async def close(self) -> None:
         """Closes all connections; nothing can be sent afterwards."""
@@ -175,7 +184,7 @@ class Transport:
             else:
                 if response.status not in _REPEATED:
                     return response
-                asked = retry_after(response.headers, self.now())
+                asked = retry_after(response.headers, self.site_now())
                 if asked is not None and asked > _LONGEST_OBEYED_HERE:
                     return response
                 wait = max(wait, asked or 0.0)  # noqa: PLW2901 - the site's wish over ours
@@ -187,18 +196,24 @@ class Transport:
         async with self._pace.slot():
             begun = self._clock()
             status: int | None = None
-            trace = SimpleNamespace(sent=False)
+            trace = SimpleNamespace(sent=False, may=None)
+            if self._may_act is not None and request.does is not Does.READ:
+                trace.may = _Watched(self._may_act)
             try:
                 response = await self._exchange(request, trace)
                 status = response.status
+            except NotAllowedError as error:
+                raise Stopping(_FENCED.format(site=self.site)) from error
             except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+                if trace.may is not None and trace.may.refused:
+                    raise Stopping(_FENCED.format(site=self.site)) from error
                 self._pace.saw(Seen.SLOW if isinstance(error, TimeoutError) else Seen.LOST)
                 sent = trace.sent or not (request.alone or isinstance(error, _NOT_CONNECTED))
                 raise self._translated(request, error, sent=sent) from error
             finally:
                 if self._observer is not None:
                     self._observer(request.method, request.template or request.path, status, self._clock() - begun)
-            asked = retry_after(response.headers, self.now()) if status in (429, 503) else None
+            asked = retry_after(response.headers, self.site_now()) if status in (429, 503) else None
             busy = status == 429 or asked is not None
             self._pace.saw(Seen.BUSY if busy else Seen.ILL if status == 503 else Seen.OK, asked)
             return response
@@ -279,12 +294,15 @@ class Transport:
     async def _exchange(self, request: Request, trace: SimpleNamespace) -> Response:
         headers = {**self._headers, **dict(request.headers)}
         times = self._timeouts
-        data: Any = request.body
+        may = trace.may
+        if may is not None and not may():
+            raise NotAllowedError
+        data: Any = request.body if may is None or not request.body else FencedBody(request.body, may)
         sending: AsyncGenerator[bytes, None] | None = None
         whole: float | None = request.timeout or times.whole
         if request.pieces:
             headers["Content-Length"] = str(length_of(request.pieces))
-            sending = sent(request.pieces)
+            sending = sent(request.pieces) if may is None else while_allowed(sent(request.pieces), may)
             data, whole = sending, request.timeout  # a large file takes its time; silence ends it
         try:
             return await self._exchanged(request, headers, data, whole, trace)
@@ -383,4 +401,19 @@ class Transport:
 
 async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
     """The request line and headers were handed to the socket: from here on the site may have acted."""
+    may = context.trace_request_ctx.may
+    if may is not None and not may():
+        raise NotAllowedError
     context.trace_request_ctx.sent = True
+
+
+class _Watched:
+    """Whether this process may act, and whether the answer was ever no."""
+
+    def __init__(self, may: May) -> None:
+        self._may = may
+        self.refused = False
+
+    def __call__(self) -> bool:
+        self.refused = self.refused or not self._may()
+        return not self.refused

@@ -127,6 +127,7 @@ class Hands:
         secret: resolves `env:NAME` at the last moment; the value goes nowhere but into the request.
         now: the present, UTC.
         unclear_wait: seconds to wait before the site is asked after an unclear end: (reset or kill, our time-out).
+        late: least seconds between the first look that found nothing and the second.
         reports: makes reports; None where there is no ledger to make them of.
         collections, contents, views, making: further topics of the site (see `effects.lending`).
         folder: where files are written to, and the config folder to read from.
@@ -139,6 +140,7 @@ class Hands:
     secret: Callable[[str], str]
     now: datetime
     unclear_wait: tuple[float, float]
+    late: float = 0.0
     collections: Collections | None = None
     contents: Contents | None = None
     folder: Folder | None = None

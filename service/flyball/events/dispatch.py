@@ -6,6 +6,7 @@ in the transaction that stores its decision, and only if no new hint came meanwh
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,13 +23,14 @@ from flyball.ledger.deciding import (
     Due,
     RuleRecord,
     due_looks,
+    looks_among,
     next_look,
     record_of,
     see_rules,
     shift_first_sight,
     store_decisions,
 )
-from flyball.ledger.looking import Look, forget_looks, owe_all, owe_everywhere
+from flyball.ledger.looking import Look, LookKey, forget_looks, owe_all, owe_everywhere
 from flyball.ledger.rulings import NONE as UNSAID
 from flyball.ledger.rulings import Ruling, RulingKey, load_rulings
 from flyball.ledger.straying import cells_on_record, is_stray, not_listed, owe_known, owe_strays
@@ -139,6 +141,11 @@ class Dispatcher:
         self.edited: set[str] = set()  # rules whose version was another one when they were loaded, since the start
         self._fresh: set[str] = set()
         self._peers = PeerBook(store)
+        self._renewing = asyncio.Lock()
+        self.shared = False
+        """Others decide on this ledger too."""
+        self.before_take: Callable[[Any], None] = lambda _connection: None
+        """Called with the connection of each reading for decisions; what it learns there can change who is ready."""
 
     async def load(self, rules: Iterable[Rule]) -> set[str]:
         """Take over a set of rules; first sights are stored. Returns the rules that are new or changed."""
@@ -202,13 +209,13 @@ class Dispatcher:
         able = self.able_now()
         return await self._store.read(lambda connection: next_look(connection, able)) if able else None
 
-    async def step(self) -> int:
-        """Decide one batch of what is due; the number of looks taken."""
+    async def step(self, only: Sequence[LookKey] | None = None) -> int:
+        """Decide one batch of what is due, or of the looks named; the number of looks taken."""
         able, now = self.able_now(), self._clock.now()
         if not able:
             return 0
         await self.renew_peers(able)
-        due, documents, said = await self._store.read(lambda connection: self._take(connection, able, now))
+        due, documents, said = await self._store.read(lambda connection: self._take(connection, able, now, only))
         still = set(self.able_now())  # a round may have begun to bring news while this was read
         batch = [
             self._decide(item, document, now, said.get((item.rule, item.key.site, item.key.id), UNSAID))
@@ -217,7 +224,8 @@ class Dispatcher:
         ]
         if not batch:
             return 0
-        stored = await self._store.write(lambda connection: store_decisions(connection, batch, now))
+        work = partial(store_decisions, batch=batch, now=now, shared=self.shared)
+        stored = await self._store.write(work)
         for item in batch:
             self.tally.count(item.decision)
         self.tally.effects += stored.effects
@@ -226,9 +234,10 @@ class Dispatcher:
         return len(batch)
 
     def _take(
-        self, connection: Any, able: Sequence[str], now: datetime
+        self, connection: Any, able: Sequence[str], now: datetime, only: Sequence[LookKey] | None
     ) -> tuple[list[Due], list[Document | None], dict[RulingKey, Ruling]]:
-        due = due_looks(connection, now, BATCH, able)
+        self.before_take(connection)
+        due = due_looks(connection, now, BATCH, able) if only is None else looks_among(connection, only, now, able)
         said = load_rulings(connection, [(item.rule, item.key) for item in due])
         return due, load_documents(connection, [(self.rules[item.rule], item.key) for item in due]), said
 
@@ -250,7 +259,11 @@ class Dispatcher:
 
     async def renew_peers(self, able: Sequence[str] | None = None) -> None:
         """Freeze the day's peer statistics of the sites that were read to the end, for the rules that use them."""
-        now, idents = self._clock.now(), self.able_now() if able is None else able
+        async with self._renewing:
+            await self._renew_peers(self.able_now() if able is None else able)
+
+    async def _renew_peers(self, idents: Sequence[str]) -> None:
+        now = self._clock.now()
         comparing = [self.rules[ident] for ident in idents if self.rules[ident].peers]
         for site in sorted({rule.site for rule in comparing}):
             mine = [(rule, bound_of(rule, self.first_seen)) for rule in comparing if rule.site == site]

@@ -37,7 +37,13 @@ LONG_DECIDING = timedelta(minutes=2)  # a site on which something happens all th
 
 
 def take(
-    connection: Connection, now: datetime, limit: int, sites: Collection[str], caps: Mapping[str, Caps]
+    connection: Connection,
+    now: datetime,
+    limit: int,
+    sites: Collection[str],
+    caps: Mapping[str, Caps],
+    *,
+    replica: str | None = None,
 ) -> list[Effect]:
     """Take effects that are due: each becomes `running` with a new, stored attempt.
 
@@ -50,6 +56,7 @@ def take(
         limit: how many at the most.
         sites: of these sites.
         caps: rule → what it may do, of the rules that are loaded.
+        replica: who takes them, where there are several.
     """
     taken: list[Effect] = []
     gate: Gate | None = None
@@ -58,7 +65,7 @@ def take(
         if not rows:
             break
         gate = gate or Gate(connection, caps, now)
-        begun = _sorted_out(connection, rows, gate, caps, now)
+        begun = _sorted_out(connection, rows, gate, caps, now, replica)
         taken += begun
         if len(begun) == len(rows) < room:
             break  # that was all, and nothing went away that others of its lane were waiting for
@@ -106,7 +113,12 @@ def _due(connection: Connection, now: datetime, limit: int, sites: Collection[st
 
 
 def _sorted_out(
-    connection: Connection, rows: Sequence[Any], gate: Gate, caps: Mapping[str, Caps], now: datetime
+    connection: Connection,
+    rows: Sequence[Any],
+    gate: Gate,
+    caps: Mapping[str, Caps],
+    now: datetime,
+    replica: str | None,
 ) -> list[Effect]:
     """Each of the rows begins, is cancelled, or is held back; those that begin."""
     batch = [row_effect(row) for row in rows]
@@ -128,7 +140,7 @@ def _sorted_out(
                 params["forgotten"] = sorted(said.forgotten)
             number = effect.attempts + 1
             begun.append(replace(effect, state=EffectState.RUNNING, attempts=number, params=params, due=None))
-    _begin(connection, begun, caps, now)
+    _begin(connection, begun, caps, now, replica)
     store_book(connection, present.book, now)
     return begun
 
@@ -147,7 +159,9 @@ def _said(connection: Connection, effect: Effect) -> Ruling:
     return said.get((effect.rule, effect.site, effect.target.id), NONE)
 
 
-def _begin(connection: Connection, begun: Sequence[Effect], caps: Mapping[str, Caps], now: datetime) -> None:
+def _begin(
+    connection: Connection, begun: Sequence[Effect], caps: Mapping[str, Caps], now: datetime, replica: str | None
+) -> None:
     if not begun:
         return
     stamp = micros(now)
@@ -163,7 +177,7 @@ def _begin(connection: Connection, begun: Sequence[Effect], caps: Mapping[str, C
             plain.append(values)
     many(connection, _BEGIN, plain)
     many(connection, _BEGIN_ABSENT, absent)
-    started = [{"effect": int(one.id), "number": one.attempts, "started": stamp} for one in begun]
+    started = [{"effect": int(one.id), "number": one.attempts, "started": stamp, "replica": replica} for one in begun]
     many(connection, _ATTEMPT, started)
     # The version that launches it, which may be newer than the one that asked for it.
     launches = [
@@ -204,18 +218,33 @@ def _cancel(connection: Connection, row: Any, effect: Effect, present: Present, 
             present.book.set_mark(*key, None)
 
 
-def recover(connection: Connection, now: datetime, waits: Mapping[str, float] | float) -> int:
+def recover(
+    connection: Connection,
+    now: datetime,
+    waits: Mapping[str, float] | float,
+    *,
+    living: Collection[str] | None = None,
+) -> int:
     """Close the attempts that a killed daemon left open; the site is asked first.
 
     Args:
         connection: of the transaction.
         now: the present, UTC.
         waits: site → seconds before it is asked (its `unclear_wait` after a reset), or one number for all.
+        living: the replicas that are there; their attempts are left alone. None: there are none but us, at the start.
 
     Returns:
         how many there were.
     """
-    rows = connection.execute(select(effects).where(effects.c.state == str(EffectState.RUNNING))).all()
+    query = select(effects).where(effects.c.state == str(EffectState.RUNNING))
+    if living is not None:
+        kept = (
+            select(attempts.c.effect)
+            .where(attempts.c.ended.is_(None), attempts.c.replica.in_(sorted(living)))
+            .where(attempts.c.effect == effects.c.id)
+        )
+        query = query.where(~kept.exists())
+    rows = connection.execute(query).all()
     for row in rows:
         wait = timedelta(seconds=waits if isinstance(waits, int | float) else waits.get(row.site, 0.0))
         connection.execute(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, tuple_, update
 
 from flyball.ledger.book import load_book, store_book
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, unpack
 from flyball.ledger.limiting import call_all
+from flyball.ledger.looking import LookKey
 from flyball.ledger.mirror import chunks
 from flyball.ledger.planning import APPROVAL, add_effect, effect_row, plan_tag
 from flyball.ledger.recording import Decided as Decided  # noqa: PLC0414 - what is stored here is offered here
 from flyball.ledger.recording import Due as Due  # noqa: PLC0414 - likewise
-from flyball.ledger.recording import close_looks, record
+from flyball.ledger.recording import close_looks, record, still_owed
 from flyball.ledger.tables import effects, looks, rules
 from flyball.model.effect import EffectState
 from flyball.model.levels import Level
@@ -57,10 +58,21 @@ def due_looks(connection: Connection, now: datetime, limit: int, rule_ids: Seque
     query = (
         select(looks).where(looks.c.due <= micros(now), looks.c.rule.in_(rule_ids)).order_by(looks.c.due).limit(limit)
     )
-    return [
-        Due(row.rule, NodeKey(row.site, Level(row.level), row.target), row.event, row.stamp)
-        for row in connection.execute(query)
-    ]
+    return [_due(row) for row in connection.execute(query)]
+
+
+def looks_among(connection: Connection, keys: Sequence[LookKey], now: datetime, rule_ids: Collection[str]) -> list[Due]:
+    """Those of the looks named that are due, of the rules named."""
+    found: list[Due] = []
+    for some in chunks([key for key in keys if key.rule in rule_ids]):
+        of_these = tuple_(looks.c.rule, looks.c.site, looks.c.level, looks.c.target).in_(some)
+        rows = connection.execute(select(looks).where(of_these, looks.c.due <= micros(now)).order_by(looks.c.due))
+        found += [_due(row) for row in rows]
+    return found
+
+
+def _due(row: Any) -> Due:
+    return Due(row.rule, NodeKey(row.site, Level(row.level), row.target), row.event, row.stamp)
 
 
 def next_look(connection: Connection, rule_ids: Sequence[str]) -> datetime | None:
@@ -119,9 +131,12 @@ def shift_first_sight(connection: Connection, rules_: Iterable[str], by: timedel
         connection.execute(update(rules).where(rules.c.id == rule).values(first_seen=shifted))
 
 
-def store_decisions(connection: Connection, batch: Iterable[Decided], now: datetime) -> Stored:
-    """Store decisions, the claims that they make or drop, and the effects that they need; the looks are done."""
-    batch = list(batch)
+def store_decisions(connection: Connection, batch: Iterable[Decided], now: datetime, *, shared: bool = False) -> Stored:
+    """Store decisions, the claims that they make or drop, and the effects that they need; the looks are done.
+
+    `shared`: others decide on this ledger too; what they have decided since the looks were taken stays.
+    """
+    batch = still_owed(connection, list(batch)) if shared else list(batch)
     _let_go(connection, [item for item in batch if item.mode is Mode.LIVE], now)
     book = load_book(connection, [(item.decision, item.document) for item in batch])
     stored = Stored()

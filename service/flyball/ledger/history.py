@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 from sqlalchemy.sql.schema import Column
 
 from flyball.ledger.codec import moment, moment_or_none, row_effect, row_target, unpack
+from flyball.ledger.failures import groups
 from flyball.ledger.history_counts import Counts, Pending, counts, pending, queue
 from flyball.ledger.history_pages import LIMIT, BadQuery, Page, one_of, page
 from flyball.ledger.history_targets import find_target
@@ -303,6 +304,11 @@ class History:
     async def alerts(self, **filters: Any) -> dict[str, Any]:
         """A page of `list_alerts`."""
         return (await self._store.read(partial(list_alerts, **filters))).as_json()
+
+    async def failures(self, rule: str | None = None) -> list[dict[str, Any]]:
+        """The failed effects in groups, largest first (`Group.as_json`)."""
+        found = await self._store.read(partial(groups, rule=rule))
+        return [group.as_json() for group in found]
 
     async def find_target(self, text: str) -> list[NodeKey]:
         """As `find_target`."""

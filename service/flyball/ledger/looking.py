@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, case, delete, exists, literal, or_, select
 
@@ -38,6 +38,15 @@ class Look:
     due: datetime | None = None
     fits: Globs | None = None
     since: datetime | None = None
+
+
+class LookKey(NamedTuple):
+    """Which look: at most one for a rule and a target."""
+
+    rule: str
+    site: str
+    level: str
+    target: str
 
 
 Owed = tuple[Look, int | None]  # a look, and the number of the event that led to it
@@ -108,6 +117,7 @@ def _merging(database: str) -> Any:
             "stamp": case((new.stamp > looks.c.stamp, new.stamp), else_=looks.c.stamp + 1),
             "event": case((new.urgent, new.event), else_=looks.c.event),
             "urgent": or_(looks.c.urgent, new.urgent),
+            "handed": None,
         },
     )
 
@@ -149,9 +159,10 @@ def owe_everywhere(
             "due": case((new.due < looks.c.due, new.due), else_=looks.c.due),
             "stamp": case((new.stamp > looks.c.stamp, new.stamp), else_=looks.c.stamp + 1),
             "urgent": or_(looks.c.urgent, new.urgent),
+            "handed": None,
         },
     )
-    return int(connection.execute(merged).rowcount)
+    return int(connection.execute(merged, execution_options={"preserve_rowcount": True}).rowcount)
 
 
 def _newer(target: Any, of: Level, since: int) -> Any:

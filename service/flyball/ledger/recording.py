@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, pack
@@ -31,11 +31,12 @@ _THIS_LOOK = (
     looks.c.target == bindparam("of_target"),
     looks.c.stamp == bindparam("of_stamp"),
 )
+_LOOK = (looks.c.rule, looks.c.site, looks.c.level, looks.c.target)
 _ABOUT = (decisions.c.rule, decisions.c.site, decisions.c.level, decisions.c.target)
 # Numbers are asked for with what tells the rows apart: in the order of the rows, SQLite would get a statement a row.
 _RECORD = insert(decisions).returning(decisions.c.id, *_ABOUT)
 _DONE = delete(looks).where(*_THIS_LOOK)
-_LATER = update(looks).where(*_THIS_LOOK).values(due=bindparam("again"), urgent=False)
+_LATER = update(looks).where(*_THIS_LOOK).values(due=bindparam("again"), urgent=False, handed=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,23 @@ def close_looks(connection: Connection, batch: Sequence[Decided]) -> None:
             later.append(row | {"again": micros(again)})
     many(connection, _DONE, done)
     many(connection, _LATER, later)
+
+
+def still_owed(connection: Connection, batch: Sequence[Decided]) -> list[Decided]:
+    """Those whose look stands as it was when it was taken. With several replicas, another one may have decided since,
+    on a later state; what was decided on an earlier one must not replace that.
+    """
+    stamps: dict[_About, int] = {}
+    for some in chunks([_look_of(item) for item in batch]):
+        query = select(*_LOOK, looks.c.stamp).where(tuple_(*_LOOK).in_(some))
+        for rule, site, level, target, stamp in connection.execute(query):
+            stamps[(rule, site, level, target)] = stamp
+    return [item for item in batch if stamps.get(_look_of(item)) == item.due.stamp]
+
+
+def _look_of(item: Decided) -> _About:
+    key = item.due.key
+    return item.due.rule, key.site, str(key.level), key.id
 
 
 def record(connection: Connection, batch: Sequence[Decided], now: datetime) -> list[int | None]:

@@ -5,10 +5,11 @@ JSON is stored as UTF-8 bytes made by orjson: it is read back as it was written,
 
 Groups of tables:
     mirror      nodes                               the last state read of each container, file, analysis and job
-    noticing    cursors, baselines, events, looks   what was seen, and which rule must look at which target, when
+    noticing    cursors, events, looks              what was seen, and which rule must look at which target, when
     deciding    rules, decisions, claims            who decided what, and what each rule wants to be so
     acting      effects, attempts, marks, alerts    what was asked for, what was tried, whose a tag is
     asking      intents, facts                      what the command line asked for; small durable facts (probe, locks)
+    sharing     replicas, budgets                   who works on this ledger; how much of a site's rate is given out
                 rulings                             what people said of one rule on one target
 """
 
@@ -101,6 +102,7 @@ looks = Table(
     Column("event", BigInteger),
     Column("stamp", BigInteger, nullable=False),  # raised by each new hint; a look is done only if it did not move
     Column("urgent", Boolean, nullable=False),  # a change came, as against the passing of time
+    Column("handed", BigInteger),  # replicas: when a worker was told of it; null again with each new hint
     Index("looks_by_due", "due"),
 )
 
@@ -221,6 +223,7 @@ attempts = Table(
     Column("ended", BigInteger),
     Column("outcome", String(12)),
     Column("error", Text),
+    Column("replica", Text),  # who makes it; null: the only daemon there is
     UniqueConstraint("effect", "number"),
     Index("attempts_open", "ended", "effect"),
     sqlite_autoincrement=True,
@@ -282,3 +285,30 @@ rulings = Table(
     Column("said", BigInteger, nullable=False),
     Index("rulings_by_target", "target"),
 )
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),  # its last sign of life, by the database's clock
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("site", String(32), primary_key=True),
+    Column("spent", BigInteger, nullable=False),  # until when the rate is given out, by the database's clock
+    Column("paused", BigInteger, nullable=False),  # until when nobody may ask the site
+)
+
+# PostgreSQL holds a text to its declared length, SQLite does not: there, none is declared. Ids are put into the order
+# of their bytes, which is Python's, whatever the language of the database.
+_Sorted = Text(collation="C")
+for _table in metadata.tables.values():
+    for _column in _table.columns:
+        if isinstance(_column.type, String):
+            _column.type = _column.type.with_variant(_Sorted, "postgresql")

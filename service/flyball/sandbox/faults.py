@@ -42,6 +42,9 @@ class Fault:
     """A body of HTML, as proxies send it, instead of JSON."""
     commit: bool = False
     """Kinds `status` and `hang`: carry the request out all the same."""
+    late_s: float = 0.0
+    """Of a request that is carried out without an answer (`reset_after`, or `commit`): this many seconds later, when
+    the connection is long gone. A site that is overloaded, or behind a proxy, does that."""
     delay_s: float = 1.0
     """Seconds by which kind `slow` is late."""
     hits: int = 0
@@ -55,6 +58,8 @@ class Fault:
         """
         if self.kind not in KINDS:
             raise ValueError(f"unknown fault kind {self.kind!r}; there are {', '.join(KINDS)}")
+        if self.late_s < 0 or (self.late_s > 0 and not self.is_late):
+            raise ValueError("late_s is a number of seconds, and goes with reset_after or with commit")
         if self.site not in {None, *SITES}:
             raise ValueError(f"unknown fault site {self.site!r}; there are {', '.join(SITES)}")
         if self.path is not None:
@@ -74,8 +79,13 @@ class Fault:
 
     @property
     def carries_out(self) -> bool:
-        """Whether the request is carried out although it goes wrong."""
-        return self.kind in {"reset_after", "truncate", "slow"} or self.commit
+        """Whether the request is carried out at once although it goes wrong."""
+        return (self.kind in {"reset_after", "truncate", "slow"} or self.commit) and not self.is_late
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the request is carried out some time after the connection went wrong."""
+        return self.late_s > 0 and (self.kind == "reset_after" or self.commit)
 
 
 class FaultPlan:

@@ -99,6 +99,7 @@ class Server:
         self.requests = Requests()
         self.scout_requests = Requests()
         self._runner: web.ServerRunner | None = None
+        self._late: set[asyncio.TimerHandle] = set()
         self.address: tuple[str, int] = ("127.0.0.1", 0)
         self.storage = ""
         """Where the object storage is, when it has a port of its own."""
@@ -120,7 +121,10 @@ class Server:
             self.storage = f"http://{self.address[0]}:{own}"
 
     async def stop(self) -> None:
-        """Stop listening and close the connections."""
+        """Stop listening and close the connections; what was to be carried out later is not."""
+        for handle in self._late:
+            handle.cancel()
+        self._late.clear()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -141,8 +145,11 @@ class Server:
                 await asyncio.sleep(fault.delay_s)
             if path.startswith(_SCOUT) and len(f"{request.method} {request.path_qs} HTTP/1.1") > _LONGEST_LINE:
                 return _hang_up(request)
-            if fault is None or fault.carries_out:
-                reply = self._answer(path, _read(request.method, path, query, headers, body, parts))
+            asked = _read(request.method, path, query, headers, body, parts)
+            if fault is not None and fault.is_late:
+                self._later(fault.late_s, path, asked)
+            elif fault is None or fault.carries_out:
+                reply = self._answer(path, asked)
             if fault is not None and fault.kind != "slow":
                 status = fault.status if fault.kind == "status" else 0
                 reply = Reply(status=status, raw=_bytes(reply), content_type=reply.content_type)
@@ -167,6 +174,16 @@ class Server:
             request = replace(request, segments=[*request.segments, ""])
         return scout_answer(self._scout(), request)
 
+    def _later(self, seconds: float, path: str, request: Request) -> None:
+        """Carry a request out later, whether or not anybody waits for it."""
+
+        def act() -> None:
+            self._late.discard(handle)
+            self._answer(path, request)
+
+        handle = asyncio.get_running_loop().call_later(seconds, act)
+        self._late.add(handle)
+
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
         """`/sandbox/faults`, `/sandbox/requests`, `/sandbox/neuroscout`, `/sandbox/reset`."""
         match request.method, request.path:
@@ -175,6 +192,7 @@ class Server:
                     **self.requests.counts(),
                     "neuroscout": self.scout_requests.counts(),
                     "faults": [{"kind": f.kind, "path": f.path, "hits": f.hits} for f in self.faults.faults],
+                    "late": len(self._late),
                 }
                 return _response(Reply(body=counts))
             case "POST", "/sandbox/faults":

@@ -1,7 +1,8 @@
 """Settings: `config/flyball.yaml`, every key also as `FLYBALL_…` environment variable, secrets by reference."""
 
+from flyball.settings.keeping import Keep
 from flyball.settings.loading import SettingsError, load_settings
-from flyball.settings.model import Settings
+from flyball.settings.model import EMBEDDED, Settings
 from flyball.settings.parts import (
     Channel,
     EmailChannel,
@@ -18,12 +19,14 @@ from flyball.settings.schema import settings_schema
 from flyball.settings.sites import FlywheelSite, NeuroscoutSite, Poll, Site, SiteLimits, Timeouts, UnclearWait
 
 __all__ = [
+    "EMBEDDED",
     "Channel",
     "EmailChannel",
     "FlywheelSite",
     "Heartbeat",
     "Hook",
     "Http",
+    "Keep",
     "Log",
     "LogChannel",
     "NeuroscoutSite",

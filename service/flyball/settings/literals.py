@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from flyball.configfile.addresses import passwords_in
 from flyball.configfile.hosts import is_loopback
 from flyball.configfile.problems import annotation_at
 from flyball.configfile.tree import Path as Keys
@@ -54,7 +55,7 @@ def _guarded(settings: Settings, path: Keys) -> str | None:
             return urlsplit(getattr(settings.sites[name], "url", "")).hostname or ""
         case ("store",):
             text = settings.store.get_secret_value()
-            if text == EMBEDDED or not urlsplit(text).password:
+            if text == EMBEDDED or not passwords_in(text):
                 return None
             return urlsplit(text).hostname or ""
         case ("channels", str(name), "url" | "smtp" as key):

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from flyball.configfile.addresses import fault_of, is_address
 from flyball.configfile.problems import annotation_at, problems_of
 from flyball.configfile.references import mentioned
 from flyball.configfile.tree import Map, Written
@@ -211,9 +212,11 @@ def _completed(
                 problems.append(Problem(places.place(path), f"`api_key`: {error}"))
     store = settings.store.get_secret_value()
     if store != EMBEDDED:
-        known = store.startswith(("postgresql://", "postgres://"))
-        what = f"a store in PostgreSQL {NO_SUCH_VERSION}" if known else "there is no such store"
-        problems.append(Problem(places.place(("store",)), f"`store`: {what}; write `embedded`"))
+        fault = "there is no such store; write `embedded` or postgresql://…"
+        if is_address(store):
+            fault = fault_of(store) or ""
+        if fault:
+            problems.append(Problem(places.place(("store",)), f"`store`: {fault}"))
     return settings.model_copy(update={"sites": sites}), problems
 
 

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from flyball.configfile.addresses import passwords_in
+from flyball.settings.keeping import Keep
 from flyball.settings.parts import Channel, Heartbeat, Hook, Http, Log, LogChannel, Name
 from flyball.settings.sites import FlywheelSite, Site
 
@@ -27,7 +29,10 @@ class Settings(BaseSettings):
     )
     store: SecretStr = Field(
         default=SecretStr(EMBEDDED),
-        description="Where the ledger is: `embedded` (a file under `data`, one process) or postgresql://… (replicas).",
+        description="Where the ledger is: `embedded` (a file under `data`, one process), or "
+        "postgresql://USER:PASSWORD@HOST:PORT/DATABASE (13 or newer) for any number of equal processes; with a "
+        "password in it, as `env:NAME` or `file:/path`. Needs the extra `replicas`. Another schema than the user's "
+        "own: `?options=-csearch_path%3DNAME`.",
     )
     data: str = Field(
         default="var",
@@ -48,6 +53,7 @@ class Settings(BaseSettings):
         description="What may leave the lab in messages. Labels by default: no dates of birth, no info.",
     )
     heartbeat: Heartbeat | None = Field(default=None, description="A sign of life to a dead man's switch.")
+    keep: Keep = Field(default=Keep(), description="How long history is kept, and how large the ledger may grow.")
     log: Log = Field(default=Log(), description="The daemon's own log.")
 
     _config_dir: Path = PrivateAttr(default=Path("config"))
@@ -91,6 +97,11 @@ class Settings(BaseSettings):
         return self.store.get_secret_value() == EMBEDDED
 
     @property
+    def ledger(self) -> str:
+        """`embedded`, or the address of the database, with its password."""
+        return self.store.get_secret_value()
+
+    @property
     def site_kinds(self) -> dict[str, str]:
         """Site name → `flywheel` or `neuroscout`, for reading rules."""
         return {name: site.kind for name, site in self.sites.items()}
@@ -111,6 +122,9 @@ class Settings(BaseSettings):
         for secret in _secrets_in(self):
             text = secret.get_secret_value()
             if text == EMBEDDED:
+                continue
+            if secret is self.store:
+                values.update(dict.fromkeys(passwords_in(text)))
                 continue
             values.update(dict.fromkeys(_parts_of(text)))
         for site in self.sites.values():

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from flyball.configfile.reference import code, keys_of, table
 from flyball.configfile.schema import Generator, without_null_defaults
+from flyball.settings.keeping import Keep
 from flyball.settings.model import Settings
 from flyball.settings.parts import (
     EmailChannel,
@@ -51,6 +52,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "channels: teams": TeamsChannel,
     "channels: email": EmailChannel,
     "heartbeat": Heartbeat,
+    "keep": Keep,
     "log": Log,
 }
 """Title → the model that is explained there."""
@@ -69,6 +71,7 @@ hooks: {lab: {secret: env:HOOK_SECRET}}
 channels: {lab: {kind: slack, url: env:SLACK_URL}}
 fields_out: [subject.label, session.label, acquisition.label]
 heartbeat: {url: env:HEARTBEAT_URL, every: 5m}
+keep: {decisions: 90d}
 log: {level: info}
 """,
     "sites: Flywheel": """
@@ -78,7 +81,7 @@ sites:
     api_key: env:FLYWHEEL_API_KEY
     poll: {every: 30s}
     limits: {concurrency: 16}
-    unclear_wait: 5s         # for both kinds of unclear ends
+    unclear_wait: 5s         # for all three waits
     timeouts: {whole: 10m}
 """,
     "poll": """
@@ -97,7 +100,7 @@ sites:
 sites:
   main:
     api_key: env:FLYWHEEL_API_KEY
-    unclear_wait: {reset: 5s, timeout: 2m}
+    unclear_wait: {reset: 5s, timeout: 2m, late: 1m}
 """,
     "timeouts": """
 sites:
@@ -152,6 +155,9 @@ sites:
 """,
     "heartbeat": f"""
 {_MAIN}heartbeat: {{url: env:HEARTBEAT_URL, every: 5m}}
+""",
+    "keep": f"""
+{_MAIN}keep: {{events: 30d, decisions: 90d, attempts: 30d, intents: 7d, max_mb: 5000}}
 """,
     "log": f"""
 {_MAIN}log: {{format: json, level: info}}

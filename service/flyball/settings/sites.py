@@ -60,11 +60,16 @@ class UnclearWait(Part):
         default=timedelta(seconds=60),
         description="After a time-out of our own: the site may still be at work. Too short a wait risks a double.",
     )
+    late: Duration = Field(
+        default=timedelta(seconds=20),
+        description="Least pause between the first question and the second, and last, one: a site may carry a request "
+        "out long after the connection, or the daemon, is gone. It only holds up what must be sent again.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _one_for_both(cls, value: Any) -> Any:
-        return {"reset": value, "timeout": value} if isinstance(value, (str, int)) else value
+        return {"reset": value, "timeout": value, "late": value} if isinstance(value, (str, int)) else value
 
 
 class Timeouts(Part):

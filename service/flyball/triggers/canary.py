@@ -30,6 +30,11 @@ class Canary:
         self._news = 0
         self.findings: tuple[str, ...] = ()
 
+    @property
+    def probed(self) -> bool:
+        """Whether the site was probed, and has not answered otherwise since."""
+        return self._probed
+
     async def sing(self) -> None:
         """Probe, if it is time."""
         if self._probed and not self._worth_it():

@@ -49,6 +49,10 @@ class Freshness:
         self.listed.clear()
         self.rounds.behind = set(levels)
 
+    def covered(self) -> set[Level]:
+        """The levels that can be relied on now."""
+        return set(self.listed) - set(self.rounds.behind) - set(self.sweeps.behind)
+
     def covers(self, levels: Iterable[Level]) -> bool:
         """Whether these levels can be relied on now; one that is not watched cannot."""
         wanted = set(levels)

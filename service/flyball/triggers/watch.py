@@ -93,6 +93,15 @@ class Watch:
         """Whether these levels were listed to the end, and are up to date."""
         return self._fresh.covers(levels)
 
+    def covered(self) -> set[Level]:
+        """The levels that were listed to the end, and are up to date."""
+        return self._fresh.covered()
+
+    async def meet(self) -> None:
+        """See how the site wants to be asked, unless that is known. Raises SiteError."""
+        if not self._canary.probed:
+            await self._canary.sing()
+
     # --- loops
 
     async def run(self) -> None:

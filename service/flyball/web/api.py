@@ -36,6 +36,7 @@ class Api:
             web.get("/api/decisions", self.decisions),
             web.get("/api/effects", self.effects),
             web.get("/api/effects/{id}", self.effect),
+            web.get("/api/failures", self.failures),
             web.get("/api/alerts", self.alerts),
             web.get("/api/why", self.why),
             *(web.post(f"/api/effects/{{effect}}/{verb}", self._verb(verb)) for verb in ("approve", "reject", "retry")),
@@ -67,6 +68,11 @@ class Api:
         """`GET /api/effects/{id}`."""
         parameters(request, ())
         return self._answers.json(await self._daemon.effect(_part(request, "id")))
+
+    async def failures(self, request: web.Request) -> web.Response:
+        """`GET /api/failures`: the failed effects in groups; all of them, for there are few."""
+        given = parameters(request, ("rule",))
+        return self._answers.json({"results": await self._daemon.failures(given.get("rule")), "next": None})
 
     async def decisions(self, request: web.Request) -> web.Response:
         """`GET /api/decisions`."""

@@ -82,6 +82,10 @@ class Daemon(Protocol):
         """One effect with its attempts. Raises NotFound."""
         ...
 
+    async def failures(self, rule: str | None = None) -> list[Json]:
+        """The failed effects by kind, gear and reason, largest group first."""
+        ...
+
     async def decisions(
         self,
         *,

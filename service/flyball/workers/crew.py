@@ -54,6 +54,8 @@ class Crew:
     Attributes:
         caps: rule → what it may do, for the rules that are loaded.
         retries: rule → its own retry rule.
+        replica: who we are, where there are several; with it, attempts bear its name.
+        able: whether effects may be taken now.
         under_way: the effects that are being carried out, by id.
         idle: set while there are none.
     """
@@ -85,7 +87,10 @@ class Crew:
         self._mask = mask
         self._pause = pause
         self._ends = Ends(store, clock, lambda: self.route)
+        self.replica: Callable[[], str | None] = lambda: None
+        self.able: Callable[[], bool] = lambda: True
         self.under_way: dict[str, Effect] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self.idle = asyncio.Event()
         self.idle.set()
         self.tally = Done()
@@ -95,13 +100,18 @@ class Crew:
         """The sites that effects are carried out on."""
         return self._hands.keys()
 
+    @property
+    def waits(self) -> dict[str, float]:
+        """Site → seconds before it is asked after a kill."""
+        return {site: hands.unclear_wait[0] for site, hands in self._hands.items()}
+
     async def recover(self, wait: float = 0.0) -> int:
         """Close the attempts that a killed daemon left open; how many there were.
 
         Each site is asked after its own `unclear_wait`, and no earlier than `wait` seconds from now.
         """
         now = self._clock.now()
-        waits = {site: max(wait, hands.unclear_wait[0]) for site, hands in self._hands.items()}
+        waits = {site: max(wait, seconds) for site, seconds in self.waits.items()}
         found = await self._store.write(lambda connection: recover(connection, now, waits))
         if found:
             log.warning("attempts.unclear", effects=found, reason="the daemon ended before the answers")
@@ -116,6 +126,8 @@ class Crew:
 
         A ledger that cannot be written just now starts nothing: whatever is due stays due.
         """
+        if not self.able():
+            return 0
         busy: dict[str, int] = dict.fromkeys(self.sites, 0)
         for effect in self.under_way.values():
             busy[effect.site] = busy.get(effect.site, 0) + 1
@@ -127,7 +139,11 @@ class Crew:
         now, caps = self._clock.now(), self.caps
 
         def work(connection: Any) -> list[Effect]:
-            return [one for site, room in rooms.items() for one in take(connection, now, room, [site], caps)]
+            return [
+                one
+                for site, room in rooms.items()
+                for one in take(connection, now, room, [site], caps, replica=self.replica())
+            ]
 
         try:
             taken = await self._store.write(work)
@@ -139,8 +155,15 @@ class Crew:
         for effect in taken:
             self.under_way[effect.id] = effect
             self.idle.clear()
-            tasks.create_task(self._carry_out(effect), name=f"effect {effect.id} {effect.kind}")
+            task = tasks.create_task(self._carry_out(effect), name=f"effect {effect.id} {effect.kind}")
+            self._tasks[effect.id] = task
         return len(taken)
+
+    async def abandon(self) -> None:
+        """Break off every attempt under way: others have them. Ends when the last has ended."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+        await self.idle.wait()
 
     async def _carry_out(self, effect: Effect) -> None:
         started = self._clock.monotonic()
@@ -153,6 +176,8 @@ class Crew:
             report = Report(Outcome.UNKNOWN, error="stopped before the answer", wait=hands.unclear_wait[0])
             await shielded(lambda: self._end(effect, report, self._clock.monotonic() - started, hurry))
             raise
+        if report.outcome is Outcome.UNKNOWN and report.looked and report.wait is None:
+            report = replace(report, wait=hands.late)
         seconds = self._clock.monotonic() - started
         await shielded(lambda: self._end(effect, report, seconds, hurry), cancelled=hurry.set)
 
@@ -162,6 +187,7 @@ class Crew:
             state = await self._write(effect, report, retry_in, hurry)
         finally:
             self.under_way.pop(effect.id, None)
+            self._tasks.pop(effect.id, None)
             if not self.under_way:
                 self.idle.set()
         if state is not None:

@@ -1,11 +1,12 @@
 """How fast one site is asked: an adaptive limit of concurrency and rate, and one pause for the whole site.
 
 Concurrency starts at half the setting and grows: doubling per round trip until the first trouble, by one per round
-trip after it. A 429, a 503 or one of our own time-outs halves it, at most once a second, since the many answers of one
-burst are one piece of news; trouble again within half a minute cuts the rate too. A Retry-After stops every request to
-the site for that long. A 503 without one only halves the concurrency: it often is the trouble of single requests, and
-a site whose every tenth write fails must not be asked once a second for it. Waiting requests go in the order they
-came. Time comes in as two callables, so that tests run on a clock of their own.
+trip after it. A 429, a 503 that names a time, or one of our own time-outs is a refusal; what it says about the rate is
+worked out by `law`. An overload halves the concurrency, a refusal that may be one takes a quarter off, and single ones
+that come at any rate change nothing. A Retry-After stops every request to the site for that long, whatever the reason.
+A 503 without one only halves the concurrency: it often is the trouble of single requests, and a site whose every tenth
+write fails must not be asked once a second for it. Waiting requests go in the order they came. Time comes in as two
+callables, so that tests run on a clock of their own.
 """
 
 from __future__ import annotations
@@ -18,14 +19,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from flyball.clients.exchange import Seen
+from flyball.workers.law import Law, News
 
 _CUT_EVERY = 1.0  # seconds; further trouble within this time is the same trouble
-_AGAIN_WITHIN = 30.0  # seconds; trouble again within this time shows that fewer at once is not enough
-_RATE_FALL = 0.7
 _SHORTEST = 0.3  # seconds over which a rate is measured at the least
-_RATE_RISE = 1.2  # per quiet second
-_RATE_CREEP = 1.03  # the same, near the rate at which there was trouble last
-_RATE_FREE = 10_000.0  # a rate cut without a configured limit is forgotten once it has grown to this
 _PAUSE_MIN = 1.0  # pause after a 429 without Retry-After, in seconds; doubles while it goes on
 _PAUSE_MAX = 60.0
 
@@ -87,16 +84,14 @@ class AdaptivePace:
         self._most = concurrency
         self._window = float(max(1, (concurrency + 1) // 2))
         self._untroubled = True
-        self._rate_most = per_second
-        self._rate = per_second
+        self._law = Law(per_second)
         self._tokens = max(per_second or 1.0, 1.0)
         self._filled_at = clock()
-        self._raised_at = clock()
-        self._troubled_rate = 0.0
         self._paused_until = float("-inf")
         self._pause_next = _PAUSE_MIN
         self._cut_at = float("-inf")
         self._begun: deque[float] = deque()
+        self._taken: deque[float] = deque()
         self._in_flight = 0
         self._queue: deque[_Turn] = deque()
         self._watcher: _Turn | None = None
@@ -123,12 +118,12 @@ class AdaptivePace:
             self._grow(now)
         elif seen is Seen.BUSY:
             self._throttled += 1
-            self._cut(now, pause=retry_after is None)
+            self._refused(now, pause=retry_after is None)
         elif seen is Seen.ILL:
             self._halve(now)
         elif seen is Seen.SLOW:
             self._timeouts += 1
-            self._cut(now, pause=False)
+            self._refused(now, pause=False)
         if retry_after is not None:
             self._pause(now + retry_after)
         self._pump()
@@ -139,7 +134,7 @@ class AdaptivePace:
             concurrency=int(self._window),
             in_flight=self._in_flight,
             waiting=len(self._queue),
-            per_second=self._rate,
+            per_second=self._law.rate,
             paused_s=max(0.0, self._paused_until - self._clock()),
             throttled=self._throttled,
             timeouts=self._timeouts,
@@ -203,25 +198,24 @@ class AdaptivePace:
             return self._paused_until - now
         if self._in_flight >= int(self._window):
             return 0.0
-        if self._rate is None:
+        rate = self._law.rate
+        if rate is None:
             return None
         self._fill(now)
         missing = 1.0 - self._tokens
-        return missing / self._rate + 1e-6 if missing > 1e-9 else None
+        return missing / rate + 1e-6 if missing > 1e-9 else None
 
     def _begin(self) -> None:
         self._in_flight += 1
         now = self._clock()
-        if self._rate is not None:
+        if self._law.rate is not None:
             self._fill(now)
             self._tokens -= 1.0
-        self._begun.append(now)
-        while self._begun and self._begun[0] <= now - 1.0:
-            self._begun.popleft()
+        _note(self._begun, now)
 
     def _fill(self, now: float) -> None:
         """Puts in the tokens since the last time; a pause earns none, so that it does not end in a burst."""
-        rate = self._rate or 1.0
+        rate = self._law.rate or 1.0
         begin = max(self._filled_at, self._paused_until)
         if now > begin:
             self._tokens = min(self._tokens + (now - begin) * rate, max(rate, 1.0))
@@ -231,52 +225,54 @@ class AdaptivePace:
 
     def _grow(self, now: float) -> None:
         self._pause_next = _PAUSE_MIN
+        _note(self._taken, now)
         if self._in_flight + 1 >= int(self._window):  # only what is used can be shown to be bearable
             self._window = min(self._window + (1.0 if self._untroubled else 1.0 / self._window), float(self._most))
-        if self._rate is None or self._rate == self._rate_most:
-            return
-        if now - max(self._raised_at, self._cut_at) >= 1.0:
-            self._raised_at = now
+        if self._law.rate is not None:
             self._fill(now)
-            near = 0.65 * self._troubled_rate <= self._rate <= 1.15 * self._troubled_rate
-            self._rate *= _RATE_CREEP if near else _RATE_RISE
-            if self._rate_most is not None:
-                self._rate = min(self._rate, self._rate_most)
-            elif self._rate > _RATE_FREE:
-                self._rate = None
+        self._law.accepted(now)
 
-    def _halve(self, now: float) -> bool:
-        """Fewer at once, unless that was done just now; whether it was not."""
-        if now - self._cut_at < _CUT_EVERY:
-            return False
-        self._cut_at = now
+    def _halve(self, now: float) -> None:
+        """Fewer at once, unless that was done just now."""
+        if now - self._cut_at >= _CUT_EVERY:
+            self._cut_at = now
+            self._shrink(0.5)
+
+    def _shrink(self, factor: float) -> None:
         self._untroubled = False
-        self._window = max(1.0, self._window / 2)
-        return True
+        self._window = max(1.0, self._window * factor)
 
-    def _cut(self, now: float, *, pause: bool) -> None:
-        again = now - self._cut_at < _AGAIN_WITHIN
-        if not self._halve(now):
-            return
-        if again:
-            self._cut_rate(now)
-        if pause:
+    def _refused(self, now: float, *, pause: bool) -> None:
+        self._fill(now)
+        news = self._law.refused(now, self._sent(now), float(len(self._taken)))
+        self._tokens = min(self._tokens, 1.0) if news is not News.CHANCE else self._tokens
+        if news is News.OVERLOAD:
+            self._shrink(0.5)
+        elif news is News.TRIAL:
+            self._shrink(0.75)
+        if pause and news is not News.SAME and news is not News.CHANCE:
             self._pause(now + self._pause_next)
             self._pause_next = min(self._pause_next * 2, _PAUSE_MAX)
 
-    def _cut_rate(self, now: float) -> None:
-        self._fill(now)
-        # Over the time since the last pause: requests that a pause held back are no sign of a low rate.
+    def _sent(self, now: float) -> float:
+        """Requests a second lately, over the time since the last pause: what a pause held back is no low rate."""
+        _forget(self._begun, now)
+        _forget(self._taken, now)
         since = max(now - 1.0, min(self._paused_until, now - _SHORTEST))
-        recent = max(1.0, sum(1 for begun in self._begun if begun > since) / (now - since))
-        base = recent if self._rate is None else min(self._rate, recent)
-        floor = 1.0 if self._rate_most is None else min(1.0, self._rate_most)
-        self._rate = max(floor, base * _RATE_FALL)
-        self._troubled_rate = base
-        self._tokens = min(self._tokens, 1.0)
+        return max(1.0, sum(1 for begun in self._begun if begun > since) / (now - since))
 
     def _pause(self, until: float) -> None:
         now = self._clock()
         self._fill(now)
         self._tokens = min(self._tokens, 1.0)
         self._paused_until = max(self._paused_until, until)
+
+
+def _note(times: deque[float], now: float) -> None:
+    times.append(now)
+    _forget(times, now)
+
+
+def _forget(times: deque[float], now: float) -> None:
+    while times and times[0] <= now - 1.0:
+        times.popleft()

@@ -1,5 +1,6 @@
 """The sandbox over a real socket: faults, counts, controls, time."""
 
+import asyncio
 import io
 import time
 from collections.abc import AsyncIterator
@@ -201,3 +202,30 @@ def test_impossible_faults(settings: dict[str, Any]) -> None:
         Fault(**settings)
     with pytest.raises(ValueError, match="speed"):
         FaultPlan().add("slow", speed=1)
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "hang"])
+async def test_a_request_is_carried_out_long_after_its_connection(
+    kind: str, sandbox: Sandbox, http: aiohttp.ClientSession
+) -> None:
+    """Nobody gets an answer; a moment later the tag is there all the same, and meanwhile the site says that it owes it."""
+    acquisition = an_acquisition(sandbox)
+    more = {"commit": True} if kind == "hang" else {}
+    sandbox.faults.add(kind, method="POST", path="/tags$", late_s=0.3, count=1, **more)
+    began = time.monotonic()
+    with pytest.raises((aiohttp.ClientError, TimeoutError)):
+        async with asyncio.timeout(0.1):
+            await http.post(f"/api/acquisitions/{acquisition['_id']}/tags", json={"value": "late"})
+    assert "late" not in acquisition["tags"]
+    assert (await get(http, "/sandbox/requests"))["late"] == 1
+    while (await get(http, "/sandbox/requests"))["late"]:
+        assert time.monotonic() - began < 10
+    assert "late" in acquisition["tags"]
+    assert time.monotonic() - began >= 0.3
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "status", "late_s": 1.0}, {"kind": "reset_after", "late_s": -1.0}])
+def test_a_fault_that_would_never_be_late_is_refused(wrong: dict[str, Any]) -> None:
+    """Only what is carried out can be carried out late."""
+    with pytest.raises(ValueError, match="late_s"):
+        FaultPlan().add(**wrong)

@@ -108,6 +108,10 @@ class FakeDaemon:
                 return {**effect, "tries": []}
         raise NotFound(f"there is no effect {ident!r}")
 
+    async def failures(self, rule: str | None = None) -> list[Json]:
+        self._note("failures", {"rule": rule})
+        return []
+
     async def decisions(self, **filters: Any) -> Json:
         self._note("decisions", filters)
         return {"results": [], "next": None}

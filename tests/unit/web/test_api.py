@@ -31,6 +31,8 @@ PAGED = {"limit": 100}
         ("/api/why?rule=a&target=t", ("why", {"rule": "a", "target": "t"})),
         ("/api/rules/a%2Fb", ("rule", {"id": "a/b"})),
         ("/api/effects/12", ("effect", {"id": "12"})),
+        ("/api/failures", ("failures", {"rule": None})),
+        ("/api/failures?rule=a", ("failures", {"rule": "a"})),
     ],
 )
 async def test_questions_reach_the_daemon(site: Site, path: str, asked: tuple[str, dict[str, Any]]) -> None:

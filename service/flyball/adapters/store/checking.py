@@ -1,7 +1,4 @@
-"""Looks a ledger over without changing it: is the file sound, and do its rows fit together?
-
-For `flyball ledger check`, and for people: `python -c "from flyball.adapters.store.checking import check; ..."`.
-"""
+"""Looks a ledger over without changing it: is the file sound, and do its rows fit together?"""
 
 from __future__ import annotations
 
@@ -9,9 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from sqlalchemy import Connection, FromClause, func, literal_column, select, text
+from sqlalchemy import Connection, FromClause, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from flyball.adapters.store.connect import reading_engine
@@ -19,13 +15,9 @@ from flyball.adapters.store.errors import NoLedger, refusal
 from flyball.adapters.store.migrations import HEAD
 from flyball.adapters.store.place import refuse_network
 from flyball.adapters.store.schema import revision_of
-from flyball.ledger.tables import attempts, decisions, effects, metadata
+from flyball.ledger.soundness import SHOWN, faults
+from flyball.ledger.tables import metadata
 from flyball.model.errors import ConfigError
-
-# How many faults of one kind are spelled out.
-_SHOWN: Final = 20
-
-_ENDED: Final = ("done", "failed", "cancelled", "undone", "shadow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +53,8 @@ def check(path: Path) -> Report:
             revision = revision_of(connection, path)
             problems += _file(connection)
             if revision == HEAD:
-                rows = {table.name: _count(connection, table) for table in metadata.sorted_tables}
-                problems += _rows(connection)
+                rows = {str(table.name): _count(connection, table) for table in metadata.sorted_tables}
+                problems += faults(connection)
     except ConfigError as error:
         problems.append(str(error))
     except (OSError, sqlite3.Error, DBAPIError) as error:
@@ -72,42 +64,17 @@ def check(path: Path) -> Report:
     return Report(tuple(problems), revision, size, rows)
 
 
+def check_rows(connection: Connection) -> tuple[list[str], dict[str, int]]:
+    """What is wrong with the rows of a ledger in whatever database, and how many there are by table."""
+    return list(faults(connection)), {str(table.name): _count(connection, table) for table in metadata.sorted_tables}
+
+
 def _file(connection: Connection) -> Iterator[str]:
-    for (said,) in connection.execute(text(f"PRAGMA integrity_check({_SHOWN})")):
+    for (said,) in connection.execute(text(f"PRAGMA integrity_check({SHOWN})")):
         if said != "ok":
             yield f"file: {said}"
     for row in connection.execute(text("PRAGMA foreign_key_check")):
         yield f"file: a row of {row[0]} points to a missing row of {row[2]}"
-
-
-def _rows(connection: Connection) -> Iterator[str]:
-    """Faults between tables that no sequence of the program's own transactions leaves behind."""
-    orphans = (
-        select(attempts.c.id, attempts.c.effect)
-        .outerjoin(effects, effects.c.id == attempts.c.effect)
-        .where(effects.c.id.is_(None))
-        .limit(_SHOWN)
-    )
-    for attempt, effect in connection.execute(orphans):
-        yield f"attempt {attempt} belongs to effect {effect}, which is not there"
-    unended = (
-        select(attempts.c.id, attempts.c.effect, effects.c.state)
-        .join(effects, effects.c.id == attempts.c.effect)
-        .where(attempts.c.ended.is_(None), effects.c.state.in_(_ENDED))
-        .limit(_SHOWN)
-    )
-    for attempt, effect, state in connection.execute(unended):
-        yield f"attempt {attempt} is open, but its effect {effect} is {state}"
-    whose = (decisions.c.rule, decisions.c.site, decisions.c.level, decisions.c.target)
-    doubled = (
-        select(*whose, func.count().label("number"))
-        .where(decisions.c.current)
-        .group_by(*whose)
-        .having(func.count() > literal_column("1"))
-        .limit(_SHOWN)
-    )
-    for rule, site, level, target, number in connection.execute(doubled):
-        yield f"rule {rule} has {number} current decisions on {level} {target} of {site}"
 
 
 def _count(connection: Connection, table: FromClause) -> int:

@@ -13,14 +13,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, Transaction, event
 
 from flyball.adapters.store.connect import Driver
 from flyball.adapters.store.errors import StoreError, StoreFull, translate
+from flyball.adapters.store.works import Job, settle
 from flyball.model.errors import Stopping
 
 T = TypeVar("T")
@@ -28,16 +28,6 @@ T = TypeVar("T")
 # A group ends at either, so that the first caller in it does not wait for ever.
 GROUP_WORKS: Final = 512
 GROUP_SECONDS: Final = 0.025
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    """One caller's work on its way through a group."""
-
-    work: Callable[[Connection], Any]
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
 
 
 class _GroupLostError(Exception):
@@ -57,7 +47,7 @@ class Writer:
         self._engine = engine
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closing = False
         self._ended = False
         self._inside_work = False
@@ -70,7 +60,7 @@ class Writer:
         if self._closing:
             raise Stopping("the ledger is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Job(work, future))
+        self._queue.put(Job(work, future))
         return future
 
     def stop_accepting(self) -> None:
@@ -89,7 +79,7 @@ class Writer:
         while not self._ended and (first := self._queue.get()) is not None:
             self._group(first)
 
-    def _waiting(self, first: _Job) -> Iterator[_Job]:
+    def _waiting(self, first: Job) -> Iterator[Job]:
         """`first` and whatever else has arrived by the time it is asked for, up to the bounds of a group."""
         ends = time.monotonic() + GROUP_SECONDS
         yield first
@@ -105,13 +95,13 @@ class Writer:
                 return
             yield job
 
-    def _group(self, first: _Job) -> None:
+    def _group(self, first: Job) -> None:
         """Runs and commits one group, then tells its callers.
 
         When the transaction is lost, those who had run in it get the error; those who had not are still in the queue.
         """
         waiting = self._waiting(first)
-        ran: list[_Job] = []
+        ran: list[Job] = []
         try:
             with self._engine.connect() as connection:
                 self._transaction(connection, waiting, ran)
@@ -122,9 +112,9 @@ class Writer:
         self.works += len(ran)
         # Without a loop (it was closed under us) nobody is left to be told; what was committed stays committed.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(_settle, ran)
+            self._loop.call_soon_threadsafe(settle, ran)
 
-    def _transaction(self, connection: Connection, waiting: Iterator[_Job], ran: list[_Job]) -> None:
+    def _transaction(self, connection: Connection, waiting: Iterator[Job], ran: list[Job]) -> None:
         transaction = connection.begin()
         driver = cast("Driver", connection.connection.dbapi_connection)
         before = driver.total_changes
@@ -144,7 +134,7 @@ class Writer:
         if driver.total_changes != before:
             self.trouble = None
 
-    def _run(self, job: _Job, connection: Connection, driver: Driver, transaction: Transaction) -> None:
+    def _run(self, job: Job, connection: Connection, driver: Driver, transaction: Transaction) -> None:
         """Runs one work inside a savepoint, set through the driver: SQLAlchemy's own takes three times as long."""
         driver.execute("SAVEPOINT work").close()
         self._inside_work = True
@@ -163,7 +153,7 @@ class Writer:
             self._remember(job.error)
         driver.execute("RELEASE work").close()
 
-    def _lose(self, ran: list[_Job], error: BaseException) -> None:
+    def _lose(self, ran: list[Job], error: BaseException) -> None:
         """Tells everybody in a lost transaction that nothing was written; who failed in it by itself hears its own."""
         cause = error.__cause__ if isinstance(error, _GroupLostError) else error
         for job in ran:
@@ -184,17 +174,3 @@ class Writer:
     def _refuse_commit(self, _connection: Connection) -> None:
         if self._inside_work:
             raise RuntimeError("a work must not commit: the store does, for the whole group")
-
-
-def _settle(jobs: list[_Job]) -> None:
-    """Hands out results, in the event loop. A caller who was cancelled meanwhile is passed over."""
-    for job in jobs:
-        if job.future.done():
-            continue
-        if job.error is None:
-            job.future.set_result(job.result)
-        elif isinstance(job.error, StopIteration):  # which a future cannot carry
-            job.future.set_exception(RuntimeError("the work raised StopIteration"))
-        else:
-            job.future.set_exception(job.error)
-        job.error = None  # its traceback leads back to the job: without this only the collector would free both

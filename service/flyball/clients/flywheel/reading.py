@@ -288,7 +288,7 @@ class Reader:
         """Sends; any answer outside 2xx is an error."""
         response = await self.transport.send(request)
         if not response.ok:
-            raise error_of(request, response, site=self.site, now=self.transport.now())
+            raise error_of(request, response, site=self.site, now=self.transport.site_now())
         return response
 
     @staticmethod

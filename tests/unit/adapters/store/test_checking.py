@@ -13,7 +13,7 @@ from flyball.adapters.store.connect import writing_engine
 from flyball.adapters.store.errors import NoLedger
 from flyball.adapters.store.migrations import HEAD
 from flyball.adapters.store.schema import bring_up
-from flyball.ledger.tables import attempts, decisions, effects, metadata
+from flyball.ledger.tables import attempts, claims, decisions, effects, metadata
 
 
 @pytest.fixture
@@ -58,6 +58,33 @@ def test_attempts_and_effects_that_do_not_fit(path: Path) -> None:
         "attempt 12 belongs to effect 3, which is not there",
         "attempt 10 is open, but its effect 1 is done",
     )
+
+
+@pytest.mark.parametrize(
+    ("table", "values", "problem"),
+    [
+        (effects, {"id": 4, "state": "running"}, "effect 4 is running, but none of its attempts is open"),
+        (effects, {"id": 4, "state": "planned"}, "effect 4 is planned, but has no time at which it is due"),
+        (effects, {"id": 4, "state": "waiting"}, "effect 4 is waiting, but has no time at which it is due"),
+        (effects, {"id": 4, "state": "odd"}, "effect 4 is in state 'odd', which does not exist"),
+        (effects, {"id": 4, "state": "done", "params": b"{,"}, "effects 4: params cannot be read"),
+        (claims, {"rule": "gone", "site": "main"}, "1 claims are of rule gone, which the ledger does not know"),
+    ],
+    ids=["running", "planned", "waiting", "state", "json", "claim"],
+)
+def test_rows_that_would_break_a_promise(path: Path, table: Table, values: dict[str, Any], problem: str) -> None:
+    """Work that nobody would take up again, states and JSON that are none, claims of nobody: each is named."""
+    add(path, table, **values)
+    (found,) = check(path).problems
+    assert found.startswith(problem)
+
+
+def test_what_waits_for_a_reason_is_sound(path: Path) -> None:
+    """Held, or due at a time."""
+    add(path, effects, id=1, state="planned", due=5)
+    add(path, effects, id=2, state="planned", held_for="limit")
+    add(path, effects, id=3, state="held", held_for="approval")
+    assert check(path).ok
 
 
 def test_two_current_decisions(path: Path) -> None:

@@ -101,6 +101,7 @@ def test_upgrade_is_one_transaction(engine: Engine) -> None:
 
 def test_copy_before_a_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An older ledger is copied, rows and all and for its owner alone, before the steps; a new one is not."""
+    head = migrations.HEAD
     bring_up(path)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     with closing(sqlite3.connect(path)) as connection:
@@ -110,38 +111,39 @@ def test_copy_before_a_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     taken: list[str] = []
 
     def step(connection: Connection) -> None:
-        taken.append("0002")
-        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+        taken.append("9000")
+        connection.execute(text("UPDATE alembic_version SET version_num = '9000'"))
         connection.execute(text("DELETE FROM facts"))
 
-    monkeypatch.setattr(migrations, "REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr(migrations, "HEAD", "0002")
+    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "9000"))
+    monkeypatch.setattr(migrations, "HEAD", "9000")
     monkeypatch.setattr(migrations, "upgrade", step)
     bring_up(path)
     bring_up(path)
-    assert taken == ["0002"]
+    assert taken == ["9000"]
 
-    copy = path.with_name("ledger.sqlite.at-0001")
+    copy = path.with_name(f"ledger.sqlite.at-{head}")
     assert sorted(file.name for file in path.parent.iterdir()) == [path.name, copy.name]
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as connection:
         assert connection.execute("SELECT name FROM facts").fetchall() == [("kept",)]
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head,)]
 
 
 def test_failing_step_leaves_the_ledger_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that raises half-way leaves the ledger at its old revision, with all rows."""
+    head = migrations.HEAD
     bring_up(path)
 
     def step(connection: Connection) -> None:
         connection.execute(text("DROP TABLE facts"))
         raise LookupError
 
-    monkeypatch.setattr(migrations, "REVISIONS", ("0001", "0002"))
-    monkeypatch.setattr(migrations, "HEAD", "0002")
+    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "9000"))
+    monkeypatch.setattr(migrations, "HEAD", "9000")
     monkeypatch.setattr(migrations, "upgrade", step)
     with pytest.raises(LookupError):
         bring_up(path)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM facts").fetchall() == [(0,)]
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head,)]

@@ -260,9 +260,9 @@ class TestBeside:
     async def test_older_schema_is_not_read(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A reader refuses an older schema, which only a daemon may bring up."""
         await (await SqliteStore.open(path)).close()
-        monkeypatch.setattr(migrations, "REVISIONS", ("0001", "0002"))
-        monkeypatch.setattr(migrations, "HEAD", "0002")
-        with pytest.raises(ConfigError, match="older schema 0001"):
+        monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "9000"))
+        monkeypatch.setattr(migrations, "HEAD", "9000")
+        with pytest.raises(ConfigError, match=f"older schema {migrations.REVISIONS[-2]}"):
             await SqliteStore.open(path, read_only=True)
 
     async def test_guest_beside_the_owner(self, path: Path, store: SqliteStore) -> None:
@@ -284,8 +284,8 @@ class TestBeside:
         self, path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A guest of a later version is refused while a daemon of an earlier one runs."""
-        monkeypatch.setattr(migrations, "REVISIONS", ("0001", "0002"))
-        monkeypatch.setattr(migrations, "HEAD", "0002")
+        monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "9000"))
+        monkeypatch.setattr(migrations, "HEAD", "9000")
         with pytest.raises(AlreadyRunning):
             await SqliteStore.open(path, guest=True)
         await store.write(put("a"))

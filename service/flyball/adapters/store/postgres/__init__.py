@@ -1,0 +1,1 @@
+"""The ledger in PostgreSQL: shared by any number of replicas."""
