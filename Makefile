@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-deep chaos bench docs lint format lock clean
+.PHONY: setup demo test test-deep chaos bench docs audit lint format lock clean
 
 setup: $(VENV)/.run $(VENV)/.dev
 
@@ -41,6 +41,10 @@ chaos: setup
 
 bench: setup
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
+# Known weaknesses of the locked libraries, as the vulnerability database has them today (needs the network).
+audit: setup
+	$(BIN)/python -m pip_audit --strict --require-hashes --disable-pip -r requirements.lock
 
 # The documentation as web pages, into `site/`.
 docs: setup

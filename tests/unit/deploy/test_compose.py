@@ -194,8 +194,8 @@ def test_the_secrets_are_made_once(tmp_path: Path) -> None:
     }
     given = FILE.services["flyball"].environment
     environment = {name: value.replace("/run/secrets", str(folder)) for name, value in given.items()}
-    environment.pop("FLYBALL_STORE")  # whether it is taken is the store's own test
     lab = load_lab(environment, config=ROOT / "config")
     assert lab.rules.rejected == ()
     assert lab.settings.http.token is not None
     assert lab.settings.http.token.get_secret_value() == first["token"]
+    assert lab.settings.ledger == first["store"]

@@ -172,9 +172,8 @@ def test_the_program_takes_what_the_pod_gives_it(overlay: str, tmp_path: Path) -
     for one in container.env:
         value = one.value.replace("file:/", f"file:{tmp_path}/")
         environment[one.name] = f"{tmp_path}{value}" if value.startswith("/") else value
-    if overlay == "replicas":
-        environment.pop("FLYBALL_STORE")  # whether it is taken is the store's own test
     lab = load_lab(environment, config=tmp_path / "config")
     assert [str(one) for one in (*lab.rules.rejected, *lab.rules.warnings)] == []
     assert {str(rule.mode) for rule in lab.rules.rules} == {"shadow"}
     assert lab.settings.log.format == "json"
+    assert lab.settings.embedded is (overlay == "single")
