@@ -48,7 +48,7 @@ audit: setup
 
 # The documentation as web pages, into `site/`.
 docs: setup
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 format: setup
 	$(BIN)/ruff format service tests docs
