@@ -36,9 +36,9 @@ class Answers:
     async def readiness(self) -> Json:
         """The shape of `/readyz`."""
         daemon = self._daemon
-        sites = {name: self._site_check(name) for name in daemon.watches}
+        sites = {name: self._site_check(name) for name in daemon.all_watches}
         trouble = daemon.store.trouble or daemon.keeper.trouble
-        tried = all(one.polls or one.failures for one in map(daemon.weather, daemon.watches))
+        tried = all(one.polls or one.failures for one in map(daemon.weather, daemon.all_watches))
         started = tried or bool(daemon.supervisor.broken)
         if self.stopping:
             status = "stopping"
@@ -84,12 +84,12 @@ class Answers:
         counts = await self._history.counts(self._daemon.clock.now())
         now = daemon.clock.now()
         pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
-        seen = all(one.polls or one.failures for one in map(daemon.weather, daemon.watches))
+        seen = all(one.polls or one.failures for one in map(daemon.weather, daemon.all_watches))
         return {
             "version": __version__,
             "uptime_s": round((now - daemon.started).total_seconds(), 3),
             "idle": bool(pending.idle and seen and not daemon.crew.under_way),
-            "sites": {name: self._site_status(name) for name in daemon.watches},
+            "sites": {name: self._site_status(name) for name in daemon.all_watches},
             "rules": self._rule_status(counts.rules),
             "effects": counts.effects,
             "settling": counts.settling,
@@ -99,10 +99,10 @@ class Answers:
         }
 
     def _site_status(self, name: str) -> Json:
-        parts = self._daemon.sites[name]
+        parts = self._daemon.all_sites[name]
         pace, weather = parts.pace.snapshot(), self._daemon.weather(name)
         return {
-            "kind": "flywheel",
+            "kind": parts.settings.kind,
             "address": parts.address,
             **self._site_check(name),
             "polls": weather.polls,
@@ -212,10 +212,10 @@ class Answers:
         daemon = self._daemon
         now = daemon.clock.now()
         if verb == "poll":
-            for watch in daemon.watches.values():
+            for watch in daemon.all_watches.values():
                 watch.poll_now()
             await daemon.tell("poll")
-            return {"polling": sorted(daemon.watches)}
+            return {"polling": sorted(daemon.all_watches)}
         if verb == "reload":
             taken = await daemon.reload()
             await daemon.tell("reload")
@@ -243,7 +243,7 @@ class Answers:
         now: dict[tuple[str, ...], int] = {}
         for rule, verdicts in daemon.dispatcher.tally.decided.items():
             now |= {("decision", rule, verdict): number for verdict, number in verdicts.items()}
-        for site, watch in daemon.watches.items():
+        for site, watch in daemon.all_watches.items():
             now[("poll", site)] = watch.weather.polls
             now[("event", site)] = watch.weather.changes
         for key, number in now.items():
@@ -277,7 +277,7 @@ class Answers:
         )
         metrics.set_alerts(counts.alerts)
         self._count()
-        for name, parts in daemon.sites.items():
+        for name, parts in daemon.all_sites.items():
             metrics.set_lag(name, self._lag(name))
             metrics.set_paused(name, parts.pace.snapshot().paused_s)
         metrics.set_ready((await self.readiness())["status"] == "ready")

@@ -16,7 +16,6 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.channels import ChannelBook, WebhookChannel
-from flyball.adapters.folder import DataFolder
 from flyball.adapters.posting import Posting
 from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
 from flyball.adapters.store.sqlite import LEDGER_NAME
@@ -31,6 +30,7 @@ from flyball.ledger.acting import waited_for
 from flyball.ledger.alerting import repeat_due
 from flyball.ledger.limiting import unended_jobs
 from flyball.ledger.retention import Ages
+from flyball.lenders import lend
 from flyball.logs import Secrets
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
@@ -38,22 +38,23 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
-from flyball.rules.cells import NOWHERE
 from flyball.rules.reading import RuleSet
+from flyball.scouting import Scouts
+from flyball.scouts import ScoutParts
 from flyball.seeking import seek
-from flyball.settings import EMBEDDED, FlywheelSite, Settings
+from flyball.settings import EMBEDDED, NeuroscoutSite, Settings
 from flyball.settings import WebhookChannel as WebhookSettings
 from flyball.single import SingleRun
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
+from flyball.triggers.scouting import ScoutWatch
 from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
 from flyball.triggers.weather import Weather
 from flyball.wake import Bell
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
-from flyball.workers.hands import NO_SITE
 from flyball.workers.reporting import ReportPress
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ log = structlog.get_logger()
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
-NO_WAIT = (2.0, 60.0)  # seconds after an unclear end, of what is on no site: as the sites' own default
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -131,8 +131,11 @@ class Daemon:
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
+        self.scouts = Scouts(self.store, self.clock, self._saw_request)
         for name, settings in self.settings.sites.items():
-            if not isinstance(settings, FlywheelSite):
+            if isinstance(settings, NeuroscoutSite):
+                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
+                self._stack.push_async_callback(scout.client.close)
                 continue
             parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
             self._stack.push_async_callback(parts.client.close)
@@ -140,7 +143,7 @@ class Daemon:
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
-        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self.sites.values())])
+        at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
         fonts = None if self._only_look else self.settings.data_dir / "plots"
         self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
@@ -155,6 +158,7 @@ class Daemon:
             mask=self.secrets.mask,
         )
         self.book.equip(self.crew)
+        self.scouts.use(self.rules.rules)
         self.doubts = Doubts(self.watches)
         keep = self.settings.keep
         ages = Ages(keep.events, keep.decisions, keep.attempts, keep.intents)
@@ -173,24 +177,33 @@ class Daemon:
         if self.replicas is None:
             await self.crew.recover()
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
-        await self.dispatcher.look_everywhere(taken.changed | startup)
+        await self.dispatcher.look_at_edits(taken.changed - startup)
+        await self.dispatcher.look_everywhere(startup)
         if self.replicas is not None:
             self.hooks.accepted = partial(self.tell, "hooks")
             bells = (self._decide, self._act)
-            await self.replicas.enter(self.dispatcher, self.crew, self.watches, bells, self.hooks.ring, self.reload)
+            await self.replicas.enter(self.dispatcher, self.crew, self.all_watches, bells, self.hooks.ring, self.reload)
         self.opened = True
+
+    def _all_parts(self) -> list[SiteParts | ScoutParts]:
+        return [*self.sites.values(), *self.scouts.parts.values()]
+
+    @property
+    def all_sites(self) -> dict[str, SiteParts | ScoutParts]:
+        """Every site that is watched, of either kind."""
+        return {**self.sites, **self.scouts.watched}
+
+    @property
+    def all_watches(self) -> dict[str, Watch | ScoutWatch]:
+        """The watches over them."""
+        return {**self.watches, **self.scouts.watches}
 
     def _all_hands(self) -> dict[str, Hands]:
         """What effects may use on each site, and those of rules that need no site."""
-        folder, poster = DataFolder(self.settings.data_dir, self.settings.config_dir), Posting()
+        poster = Posting()
         self._stack.push_async_callback(poster.close)
         common = (self.channels, self._secret)
-        without = Hands(NO_SITE, *common, self.clock.now(), NO_WAIT, folder=folder, poster=poster)
-        others = [name for name, site in self.settings.sites.items() if not isinstance(site, FlywheelSite)]
-        hands = dict.fromkeys((NOWHERE, *others), without)
-        return hands | {
-            name: parts.hands(*common, self.clock, folder, poster, self.press) for name, parts in self.sites.items()
-        }
+        return lend(self.settings, self.sites, self.scouts, poster, self.press, common, self.clock)
 
     async def _open_ledger(self) -> Ledger:
         """The ledger, or a copy of it in a file."""
@@ -236,6 +249,7 @@ class Daemon:
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""
         taken = await self.book.reload(self.watches, self.crew)
+        self.scouts.use(self.rules.rules)
         self.ring()
         return taken
 
@@ -245,12 +259,12 @@ class Daemon:
         levels = levels - {Level.MATRIX}
         if self.replicas is not None:
             return self.replicas.leading.ready(site, levels)
-        return site in self.watches and self.watches[site].ready_for(levels)
+        return site in self.all_watches and self.all_watches[site].ready_for(levels)
 
     def weather(self, site: str) -> Weather:
         """How watching a site goes, whichever replica does it."""
         if self.replicas is None or self.replicas.leading.leads.is_set():
-            return self.watches[site].weather
+            return self.all_watches[site].weather
         return self.replicas.leading.weather(site)
 
     async def _met(self, site: str) -> None:
@@ -366,6 +380,7 @@ class Daemon:
         for name, watch in self.watches.items():
             alone[f"watch {name}"] = watch.run
             alone[f"sweep {name}"] = watch.run_sweeps
+        alone |= self.scouts.services()
         if self.replicas is None:
             return {**found, **alone, "decide": self.decide}
         led = {name: partial(self.replicas.while_leading, work) for name, work in alone.items()}
@@ -380,7 +395,7 @@ class Daemon:
     async def look(self) -> bool:
         """Read what is new on every site, side by side; whether every one could be read."""
         async with asyncio.TaskGroup() as tasks:
-            looks = [tasks.create_task(watch.once(), name=f"look {name}") for name, watch in self.watches.items()]
+            looks = [tasks.create_task(watch.once(), name=f"look {name}") for name, watch in self.all_watches.items()]
         await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
         return all(look.result() for look in looks)
 
@@ -388,10 +403,10 @@ class Daemon:
         """Do all that is due now, and what follows from it; whether every site could be read."""
         run = SingleRun(self.supervisor, self._begin_once, self.serve_schedules, self._work, self._busy, self._act.wait)
         if self.replicas is None:
-            fine = await run.go(self.watches, asks=True)
+            fine = await run.go(self.all_watches, asks=True)
         else:
             async with self.replicas.present() as leads:
-                fine = await run.go(self.watches, asks=leads)
+                fine = await run.go(self.all_watches, asks=leads)
         if not self.supervisor.stopping.is_set():
             await self.keeper.step()
         return fine
@@ -404,11 +419,15 @@ class Daemon:
         return bool(await self.dispatcher.step() or await self.crew.step(tasks))
 
     async def _busy(self) -> bool:
-        return bool(self.crew.under_way or await self._due_soon() or await self.doubts.step())
+        busy = self.crew.under_way or await self._due_soon() or await self.doubts.step()
+        return bool(busy) or await self.scouts.awaited() or (self._has_scouted() and await self.scouts.news())
+
+    def _has_scouted(self) -> bool:
+        return any(kind.startswith("neuroscout.") for kind, _ in self.crew.tally.ended)
 
     async def jobs_running(self) -> bool:
-        """Whether a job that was launched here has not ended on its site."""
-        return await self.store.read(unended_jobs) > 0
+        """Whether a job that was launched here has not ended on its site, or an analysis has not been compiled."""
+        return await self.store.read(unended_jobs) > 0 or await self.scouts.awaited()
 
     async def _due_soon(self) -> bool:
         """Whether something is due, or a retry or a look at an unclear outcome is due so soon that it is waited for.

@@ -14,8 +14,10 @@ from flyball.ledger.edits import changes_of, targets_of
 from flyball.ledger.history import list_effects, recorded_decision
 from flyball.ledger.rulings import NONE as UNSAID
 from flyball.ledger.rulings import load_rulings
+from flyball.ledger.straying import claimed
 from flyball.model.decision import Decision
 from flyball.model.effect import EffectState
+from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Store
 from flyball.rules.cells import cell_keys
@@ -110,6 +112,9 @@ def _held_by(rule: Rule, made: Sequence[Json]) -> list[str]:
             reasons.append(f"{what} waits: {effect['error']}")
         elif effect["state"] == EffectState.FAILED:
             reasons.append(f"{what} failed: {effect['error']}; `flyball retry {effect['id']}` tries again")
+        elif outcome.get("difference"):
+            changed = ", ".join(map(str, outcome["difference"]))
+            reasons.append(f"{what}: people changed {changed} of {outcome.get('analysis')} since; it is left as it is")
         elif outcome.get("equal_run"):
             reasons.append(f"{what} is a duplicate of {outcome.get('analysis') or outcome.get('job')}")
         elif effect["state"] == EffectState.DONE and effect["kind"] == "launch":
@@ -135,6 +140,7 @@ async def plan(
     now: datetime,
     *,
     only: Collection[NodeKey] | None = None,
+    whenever: bool = False,
 ) -> Json:
     """What the rules would do on the present data, and what comes of those that were edited since they ran.
 
@@ -144,6 +150,7 @@ async def plan(
         rules: the rules to ask.
         now: the present, UTC.
         only: the targets to look at; None: all.
+        whenever: also what rules would do that now only wait for a job, a hook or their time.
     """
     counts = {"yes": 0, "no": 0, "unknown": 0}
     effects: list[Json] = []
@@ -153,6 +160,11 @@ async def plan(
     retired = [rule for rule in dispatcher.rules.values() if rule.retired and rule.written_as in families]
     for rule in (*rules, *retired):
         keys = await store.read(partial(targets_of, rule=rule, only=only))
+        if not (whenever or rule.trigger.at_once or rule.each is Level.MATRIX):
+            known = set(await store.read(partial(claimed, rule=rule)))
+            if others := sum(key not in known for key in keys):
+                left_out["trigger"] = left_out.get("trigger", 0) + others
+            keys = [key for key in keys if key in known]
         state = EffectState.SHADOW if rule.mode is Mode.SHADOW else EffectState.PLANNED
         holds = rule.mode is Mode.APPROVE
         for start in range(0, len(keys), PAGE):

@@ -109,7 +109,7 @@ class Rulebook:
         self.equip(crew)
         for site, watch in watches.items():
             watch.use(needs_of(self.rules.rules, site))
-        await self._dispatcher.look_everywhere(taken.changed)
+        await self._dispatcher.look_at_edits(taken.changed)
         log.info("rules.reloaded", **taken.as_json(), rejected=[str(entry) for entry in self.rules.rejected])
         return taken
 

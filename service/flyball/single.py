@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from flyball.supervisor import Supervisor
-from flyball.triggers.watch import Watch
+from flyball.triggers.watching import Watching
 
 PATIENCE = 10.0  # seconds that the sites get to be read, before the work of the first ones begins
 BREATH = 0.1  # seconds between looks at what is due
@@ -33,7 +33,7 @@ class SingleRun:
     busy: Callable[[], Awaitable[bool]]
     rest: Callable[[float], Awaitable[object]]
 
-    async def go(self, watches: Mapping[str, Watch], *, asks: bool) -> bool:
+    async def go(self, watches: Mapping[str, Watching], *, asks: bool) -> bool:
         """Do all that is due now, and what follows from it; whether every site could be read.
 
         A stop meanwhile lets attempts under way finish for as long as the daemon would, then cuts them off.
@@ -49,7 +49,7 @@ class SingleRun:
             ending.cancel()
         return not running.cancelled() and running.result()
 
-    async def _until_idle(self, watches: Mapping[str, Watch], *, asks: bool) -> bool:
+    async def _until_idle(self, watches: Mapping[str, Watching], *, asks: bool) -> bool:
         """A site that does not answer holds up no other's work."""
         async with asyncio.TaskGroup() as tasks:
             looks = [tasks.create_task(_read(watch), name=f"look {name}") for name, watch in watches.items()]
@@ -79,7 +79,7 @@ class SingleRun:
             left -= BREATH
 
 
-async def _read(watch: Watch) -> bool:
+async def _read(watch: Watching) -> bool:
     fine = await watch.once()
     await watch.sweep_if_due()
     return fine

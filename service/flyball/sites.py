@@ -13,6 +13,7 @@ from flyball.clients.flywheel.collecting import Collecting
 from flyball.clients.flywheel.contents import Contents
 from flyball.clients.flywheel.keys import parse_key
 from flyball.clients.flywheel.making import Making
+from flyball.clients.flywheel.small_files import SmallFiles
 from flyball.clients.flywheel.viewing import Viewing
 from flyball.clients.transport import Timeouts
 from flyball.effects.lending import Folder, Poster
@@ -97,6 +98,7 @@ class SiteParts:
             making=Making(self.client),
             poster=poster,
             reports=None if press is None else press.at(self.name, self.address),
+            small=SmallFiles(self.client),
             wire=SiteWire(self.client.transport),
         )
 

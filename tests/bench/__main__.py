@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import crew, effects, hooks, memory, plan, polls, qc, reaction, replicas, rules
+from bench import crew, effects, hooks, memory, plan, polls, qc, reaction, replicas, rules, scout
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
@@ -25,6 +25,7 @@ CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "plan": (plan.run, "size: sessions"),
     "memory": (memory.run, "size: sessions"),
     "rules": (rules.run, "size: rules"),
+    "scout": (scout.run, "size: analyses"),
 }
 
 

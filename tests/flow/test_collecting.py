@@ -84,3 +84,52 @@ async def test_ten_thousand_members(tmp_path: Path) -> None:
         assert len(inside(box, "All")[0]) == 10_000
     print(f"10,000 members with {len(asked)} requests")
     assert len(asked) <= 20
+
+
+async def test_a_matrix_makes_many_collections(tmp_path: Path) -> None:
+    """One for each decade of age that somebody is in, each with its own members."""
+    rule = """
+    version: 1
+    rules:
+      - id: decades
+        since: all
+        each: acquisition
+        matrix: {decade: [20, 30, 40]}
+        if: years(session.age) >= decade and years(session.age) < decade + 10
+        do:
+          - collection: {label: "SiteWide_decade_{{ decade }}", sync: own}
+    """
+    async with Sandbox(Scenario.named("lab")) as box:
+        async with opened(write_lab(tmp_path, box.key, rule)) as daemon:
+            assert await daemon.run_until_idle()
+        for decade in (20, 30, 40):
+            wanted = {
+                str(one["_id"])
+                for one in box.site.acquisitions.rows.values()
+                if isinstance(age := box.site.get("session", one["session"]).get("age"), int | float)
+                and decade <= age / YEAR < decade + 10
+            }
+            assert wanted
+            assert inside(box, f"SiteWide_decade_{decade}") == [wanted]
+
+
+async def test_a_search_fills_a_collection(tmp_path: Path) -> None:
+    """What the index says is read again before it goes in: a hit that no longer fits stays out."""
+    rule = """
+    version: 1
+    rules:
+      - id: found
+        since: all
+        each: project
+        scope: {project: scien/tome}
+        select:
+          hits: {search: "acquisition.label = T1w", returns: acquisition}
+        do:
+          - collection: {label: Found, sync: own, members: hits}
+    """
+    async with Sandbox(Scenario.named("lab")) as box:
+        async with opened(write_lab(tmp_path, box.key, rule)) as daemon:
+            assert await daemon.run_until_idle()
+        (members,) = inside(box, "Found")
+        assert members
+        assert {box.site.get("acquisition", ident)["label"] for ident in members} == {"T1w"}

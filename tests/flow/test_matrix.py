@@ -26,7 +26,7 @@ from flyball.triggers.webhook import signature
 from support.lab import write_lab, writes
 
 Json = dict[str, Any]
-SCOUT = {"scout": {"kind": "neuroscout", "url": "http://127.0.0.1:9/api", "email": "a@b.org", "password": "x"}}
+SCOUT = {"scout": {"kind": "neuroscout", "url": "http://127.0.0.1:9/api"}}
 CELLS = """
 rules:
   - id: models
@@ -316,7 +316,7 @@ async def test_pause_and_approve_mean_all_cells(box: Sandbox, tmp_path: Path) ->
         assert daemon.dispatcher.able() == []
 
 
-async def test_why_of_a_rule_with_cells(box: Sandbox, tmp_path: Path) -> None:
+async def test_why_of_a_rule_find_keys(box: Sandbox, tmp_path: Path) -> None:
     """One answer for all cells, with each cell's own below it."""
     async with lab_of(write_lab(tmp_path, box.key, tags())) as (daemon, _):
         await daemon.run_until_idle()

@@ -223,3 +223,22 @@ async def test_what_people_set_is_no_part_of_a_plan(box: Sandbox, tmp_path: Path
     (config / "rules" / "rules.yaml").write_text(quality(tag="POOR_SNR"))
     (change,) = (await planned(config))["changed"]
     assert len(change["untagged"]) == len(wanted) - 1
+
+
+async def test_a_rule_that_waits_for_its_time_does_nothing_before(box: Sandbox, tmp_path: Path) -> None:
+    """Neither at its first sight, on an empty ledger or a full one, nor after an edit; a plan says the same, and shows
+    what it would do when it is asked for.
+    """
+    yearly = quality(tag="YEARLY").replace("    each: file", '    trigger: {schedule: "0 0 1 1 *"}\n    each: file')
+    config = write_lab(tmp_path, box.key, yearly)
+    for text in (yearly, yearly.replace("bold-qc", "another"), yearly.replace("YEARLY", "EDITED")):
+        (config / "rules" / "rules.yaml").write_text(text)
+        told = await planned(config)
+        assert (told["effects"], told["decisions"]["yes"]) == ([], 0)
+        assert told["held"]["trigger"] > 0
+        await run(config)
+    assert writes(box) == 0
+    async with opened(config, only_look=True) as daemon:
+        assert await daemon.look()
+        rules, now = daemon.rules.rules, daemon.clock.now()
+        assert (await plan(daemon.store, daemon.dispatcher, rules, now, whenever=True))["effects"] != []

@@ -164,7 +164,6 @@ TAGGED = "tag: {on: project, set: {A: true}}"
 @pytest.mark.parametrize(
     ("row", "phrase", "rule"),
     [
-        ("triggers", "`analysis`", f"each: session, trigger: [{{analysis: PASSED}}], do: [{{{TAGGED}}}]"),
         (
             "launches",
             "`relaunch_failed`",

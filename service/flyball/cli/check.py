@@ -8,6 +8,7 @@ import typer
 
 from flyball.cli.common import FINE, USAGE, Exit, Lab, load_lab, options, out, say_json, show_rejected
 from flyball.cli.run import run_loop
+from flyball.cli.scouting import check_scout
 from flyball.clients.flywheel.probe import probe
 from flyball.effects.installed import Origin, installed
 from flyball.effects.launch import LaunchEntry
@@ -87,14 +88,16 @@ def run_loop_value(work: Any) -> Any:
 async def _online(lab: Lab) -> list[dict[str, Any]]:
     findings: list[dict[str, Any]] = []
     for name, settings in lab.settings.sites.items():
-        if not isinstance(settings, FlywheelSite):
-            continue
-        parts = connect(name, settings)
 
         def say(what: str, *, ok: bool = True, site: str = name) -> None:
             finding = {"site": site, "ok": ok, "what": lab.secrets.mask(what)}
             if finding not in findings:  # the cells of one rule have much in common
                 findings.append(finding)
+
+        if not isinstance(settings, FlywheelSite):
+            await check_scout(lab, name, settings, say)
+            continue
+        parts = connect(name, settings)
 
         try:
             dialect = parts.client.dialect = await probe(parts.client)

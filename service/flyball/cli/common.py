@@ -21,10 +21,11 @@ from flyball.configfile.suggest import instead
 from flyball.effects.installed import installed
 from flyball.logs import Secrets
 from flyball.rules.cells import names_for_people, rules_named
+from flyball.rules.parking import parked
 from flyball.rules.reading import RuleSet, read_rules
 from flyball.rules.reading.folder import SUFFIXES
 from flyball.rules.rule import Rule
-from flyball.settings import Settings, load_settings
+from flyball.settings import NeuroscoutSite, Settings, load_settings
 
 FINE = 0
 FAILED = 1
@@ -96,7 +97,7 @@ def _referred(folder: Path) -> set[str]:
 
 
 def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
-    return read_rules(
+    rules = read_rules(
         settings.rules_dir,
         installed().catalog,
         settings.site_kinds,
@@ -105,6 +106,10 @@ def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
         hooks=frozenset(settings.hooks),
         files=ConfigFiles(settings.config_dir),
     )
+    idle = frozenset(
+        name for name, site in settings.sites.items() if isinstance(site, NeuroscoutSite) and not site.has_account
+    )
+    return parked(rules, idle)
 
 
 def with_rules(lab: Lab, rules: RuleSet) -> Lab:

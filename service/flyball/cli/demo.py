@@ -81,6 +81,11 @@ async def _demo(folder: Path, *, once: bool, port: int | None) -> int:
             "FLYBALL_DATA": str(folder / "var"),
             "FLYBALL_SITES__MAIN__POLL__EVERY": "2s",
             "FLYBALL_SITES__MAIN__LIMITS__PER_SECOND": "0",
+            "FLYBALL_SITES__SCOUT__URL": box.neuroscout,
+            "NEUROSCOUT_EMAIL": box.scout_users[0]["email"],
+            "NEUROSCOUT_PASSWORD": box.scout_users[0]["password"],
+            "FLYBALL_SITES__SCOUT__POLL__EVERY": "2s",
+            "FLYBALL_SITES__SCOUT__LIMITS__PER_SECOND": "0",
         }
         lab = load_lab(environment, config=example_folder())
         configure(lab.secrets, level="error")
@@ -88,6 +93,7 @@ async def _demo(folder: Path, *, once: bool, port: int | None) -> int:
         lab = _hurried(lab)
         show = Show(quiet=options.json)
         show.say(f"An emulated Flywheel site is at {box.url} with {len(box.site.sessions.rows)} sessions.")
+        show.say(f"An emulated Neuroscout server is at {box.neuroscout} with {len(box.scout.datasets)} datasets.")
         show.say(
             f"{len(lab.rules.rules)} rules from {example_folder()}; waits for quiet are cut to {SETTLE.seconds} s."
         )
@@ -174,6 +180,8 @@ async def _summary(daemon: Daemon, show: Show) -> int:
         "alerts": done["alert"],
         "launches": done["launch"],
         "notes": done["note"],
+        "analyses": done["neuroscout.analysis"],
+        "collections": done["neuroscout.predictors"],
         "failed": len(failed),
         "decisions": {name: rule.decisions for name, rule in sorted(counts.rules.items())},
         "jobs": dict(Counter(str((row["outcome"] or {}).get("job_state")) for row in rows if row["kind"] == "launch")),
@@ -188,6 +196,7 @@ async def _summary(daemon: Daemon, show: Show) -> int:
         show.say(f"  alerts                   {summary['alerts']}")
         show.say(f"  launches                 {summary['launches']}  (jobs: {_jobs(summary['jobs'])})")
         show.say(f"  notes                    {summary['notes']}")
+        show.say(f"  Neuroscout analyses      {summary['analyses']}  (predictors uploaded: {summary['collections']})")
         for name, decisions in summary["decisions"].items():
             show.say(f"  {name:<24} yes {decisions['yes']}, no {decisions['no']}, unknown {decisions['unknown']}")
         for row in failed:

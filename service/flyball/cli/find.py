@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
+from flyball.cli import scouting
 from flyball.cli.common import FINE, USAGE, Exit, fail, load_lab, options, say_json, say_table
 from flyball.cli.run import run_loop
 from flyball.clients.flywheel.probe import probe
-from flyball.settings import FlywheelSite
+from flyball.clock import SystemClock
+from flyball.scouts import connect_scout
+from flyball.settings import FlywheelSite, NeuroscoutSite
 from flyball.sites import connect
 
 KINDS = {
@@ -51,10 +55,15 @@ def register(app: typer.Typer) -> None:
 
 
 def find(
-    kind: Annotated[str, typer.Argument(help="What: " + ", ".join(KINDS))],
+    kind: Annotated[
+        str, typer.Argument(help=f"What: {', '.join(KINDS)}; on a Neuroscout server: {', '.join(scouting.KINDS)}")
+    ],
     filter_: Annotated[
         str | None,
-        typer.Argument(metavar="[FILTER]", help="The site's own filter, such as label=~^T1,created>2026-01-01"),
+        typer.Argument(
+            metavar="[FILTER]",
+            help="The site's own filter: label=~^T1,created>2026-01-01; on Neuroscout dataset=Life,name=rmse",
+        ),
     ] = None,
     site: Annotated[str | None, typer.Option(help="Name of the site; default: the only one.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="So many at the most.")] = None,
@@ -62,10 +71,48 @@ def find(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
 ) -> None:
     """List what the site has."""
+    scout = _scout_for(kind, site)
+    if scout is not None:
+        raise Exit(run_loop(_find_on_scout(*scout, kind, filter_, limit, as_csv=as_csv)))
     level = KINDS.get(kind) or (kind if kind in _COLUMNS else None)
     if level is None:
-        fail(f"there is no kind {kind!r}; there are: {', '.join(KINDS)}", USAGE)
+        fail(f"there is no kind {kind!r}; there are: {', '.join([*KINDS, *scouting.KINDS])}", USAGE)
     raise Exit(run_loop(_find(level, filter_, site, limit, as_csv=as_csv)))
+
+
+def _scout_for(kind: str, site: str | None) -> tuple[str, NeuroscoutSite] | None:
+    """The Neuroscout site that a kind is to be looked for on; None: it is a matter of a Flywheel site.
+
+    Both have analyses: without a site named, those on Flywheel are meant, where there is a Flywheel site.
+    """
+    if kind not in scouting.KINDS:
+        return None
+    sites = load_lab().settings.sites
+    scouts = {name: one for name, one in sites.items() if isinstance(one, NeuroscoutSite)}
+    if site is not None:
+        if site not in scouts and kind in KINDS:
+            return None
+        if site not in scouts:
+            fail(f"there is no Neuroscout site {site!r}; there are: {', '.join(scouts) or 'none'}", USAGE)
+        return site, scouts[site]
+    if kind in KINDS and len(scouts) < len(sites):
+        return None
+    if len(scouts) != 1:
+        fail(f"name one of the Neuroscout sites with --site: {', '.join(scouts) or 'there is none'}", USAGE)
+    name = next(iter(scouts))
+    return name, scouts[name]
+
+
+async def _find_on_scout(
+    name: str, settings: NeuroscoutSite, kind: str, chosen: str | None, limit: int | None, *, as_csv: bool
+) -> int:
+    parts = connect_scout(name, settings, SystemClock())
+    try:
+        rows = await scouting.find_on(parts, kind, chosen)
+    finally:
+        await parts.client.close()
+    _show(rows[:limit], scouting.KINDS[kind], kind, as_csv=as_csv)
+    return FINE
 
 
 async def _find(level: str, chosen: str | None, site: str | None, limit: int | None, *, as_csv: bool) -> int:
@@ -86,8 +133,12 @@ async def _find(level: str, chosen: str | None, site: str | None, limit: int | N
                 break
     finally:
         await parts.client.close()
-    rows = rows[:limit]
-    columns = _COLUMNS[level]
+    _show(rows[:limit], _COLUMNS[level], level, as_csv=as_csv)
+    return FINE
+
+
+def _show(rows: Sequence[dict[str, Any]], columns: Sequence[str], what: str, *, as_csv: bool) -> None:
+    """The rows as JSON, CSV or a table."""
     if options.json:
         say_json(rows)
     elif as_csv:
@@ -95,15 +146,14 @@ async def _find(level: str, chosen: str | None, site: str | None, limit: int | N
         writer.writerow(columns)
         writer.writerows([[_cell(row, column) for column in columns] for row in rows])
     else:
-        say_table(columns, ([_cell(row, column) for column in columns] for row in rows), empty=f"no {level} found")
-    return FINE
+        say_table(columns, ([_cell(row, column) for column in columns] for row in rows), empty=f"no {what} found")
 
 
 def _cell(row: Any, column: str) -> Any:
     for part in column.split("."):
         row = row.get(part) if isinstance(row, dict) else None
     if isinstance(row, list):
-        return " ".join(map(str, row))
+        return " ".join(str(one.get("name", one)) if isinstance(one, dict) else str(one) for one in row)
     if isinstance(row, dict):
         return "; ".join(f"{key}={_joined(value)}" for key, value in row.items())
     return row

@@ -65,6 +65,9 @@ def plan(
     raise Exit(WORK_FOUND if exit_code and to_do else 0)
 
 
+_REASONS = {"trigger": "their rules wait for a job, a hook or their time (`plan --rule ID` shows them all the same)"}
+
+
 def _show_plan(found: Json) -> None:
     """What would be done, rule by rule; then what edited rules change, and the numbers."""
     edited = {entry["rule"] for entry in found["changed"]}
@@ -85,7 +88,7 @@ def _show_plan(found: Json) -> None:
         markup=False,
     )
     for reason, count in found["held"].items():
-        out.print(f"{count} targets not decided: {reason}", markup=False)
+        out.print(f"{count} targets not decided: {_REASONS.get(reason, reason)}", markup=False)
 
 
 _SORTS = {
@@ -113,7 +116,9 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
     async with Daemon(lab.settings, lab.rules, lab.secrets, lab.environment, only_look=True) as daemon:
         fine = await daemon.look()
         if not fine:
-            errors = "; ".join(watch.weather.error or "" for watch in daemon.watches.values() if watch.weather.error)
+            errors = "; ".join(
+                watch.weather.error or "" for watch in daemon.all_watches.values() if watch.weather.error
+            )
             fail(lab.secrets.mask(errors), FAILED)
         rules = list(lab.rules.rules) if rule is None else rules_named(lab.rules.rules, rule)
         if everything:
@@ -123,8 +128,9 @@ async def _plan(lab: Lab, rule: str | None, target: str | None, *, everything: b
             only = await find_keys(daemon.find, rules, target)
             if not only:
                 fail(f"the site shows nothing named {target!r}")
-        found = await plan_on(daemon.store, daemon.dispatcher, rules, daemon.clock.now(), only=only)
-        found["requests"] = sum(parts.requests.total for parts in daemon.sites.values())
+        now, whenever = daemon.clock.now(), rule is not None
+        found = await plan_on(daemon.store, daemon.dispatcher, rules, now, only=only, whenever=whenever)
+        found["requests"] = sum(parts.requests.total for parts in daemon.all_sites.values())
     return found
 
 

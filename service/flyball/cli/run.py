@@ -96,7 +96,7 @@ async def once(lab: Lab) -> int:
         status = await answers.status()
         ended = daemon.crew.tally.ended
         failed = any(state == EffectState.FAILED for _, state in ended)
-        unread = [watch.weather.error for watch in daemon.watches.values() if watch.weather.error]
+        unread = [watch.weather.error for watch in daemon.all_watches.values() if watch.weather.error]
     if options.json:
         say_json(status)
     else:

@@ -75,7 +75,7 @@ class Request:
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # a token may be among them
     body: bytes | None = field(default=None, repr=False)
     does: Does = Does.READ
     template: str = ""

@@ -13,6 +13,8 @@ from flyball.effects.launch import Launch
 from flyball.effects.note import Note
 from flyball.effects.post import Post
 from flyball.effects.report import ReportKind
+from flyball.effects.scout.analysis import Analysis
+from flyball.effects.scout.predictors import Predictors
 from flyball.effects.tag import Tag
 from flyball.effects.upload import Upload
 from flyball.effects.view import View
@@ -20,5 +22,6 @@ from flyball.effects.view import View
 _ALL = (
     *(Tag(), Note(), Alert(), Launch(), Info()),
     *(Collection(), View(), ReportKind(), Download(), Upload(), Containers(), Post()),
+    *(Analysis(), Predictors()),
 )
 KINDS: dict[str, Any] = {kind.name: kind for kind in _ALL}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from flyball.effects.lending import Collections, Contents, Folder, Local, Making, Poster, Views
+from flyball.effects.scout.port import Folders, Scout, SmallFiles
 from flyball.effects.wire import Wire
 from flyball.model.effect import Effect, Report
 from flyball.reports.making import Order
@@ -132,6 +133,9 @@ class Hands:
         collections, contents, views, making: further topics of the site (see `effects.lending`).
         folder: where files are written to, and the config folder to read from.
         poster: posts to addresses of the lab's.
+        scouts: the Neuroscout servers by name: rules on either kind of site may use them.
+        lab: small files of the lab, whole.
+        small: small files on the effect's Flywheel site, whole; None: it is none.
         wire: further requests to the effect's Flywheel site; None: it is none.
     """
 
@@ -148,6 +152,9 @@ class Hands:
     making: Making | None = None
     poster: Poster | None = None
     reports: Reports | None = None
+    scouts: Mapping[str, Scout] = field(default_factory=dict)
+    lab: Folders | None = None
+    small: SmallFiles | None = None
     wire: Wire | None = None
 
 

@@ -60,6 +60,8 @@ class Router:
                     self._by_level[level].append(rule)
             if rule.trigger.jobs and rule not in self._by_level[Level.JOB]:
                 self._by_level[Level.JOB].append(rule)
+            if rule.trigger.analyses and rule not in self._by_level[Level.ANALYSIS]:
+                self._by_level[Level.ANALYSIS].append(rule)
             self._since[rule.id] = bound_of(rule, first_seen)
             self._sideways[rule.id] = sideways(rule)
             self._globs[rule.id] = own_globs(rule)
@@ -84,6 +86,11 @@ class Router:
         if level is Level.JOB and rule.trigger.jobs:
             yield from self._job_looks(rule, change)
             if each is not Level.JOB or not rule.trigger.changed:
+                return
+        if level is Level.ANALYSIS and rule.trigger.analyses:
+            if _reached(change, rule.trigger.analyses):
+                yield Look(rule.id, site, each, node.id, each)
+            if not rule.trigger.changed:
                 return
         if self._too_old(rule, change) and level not in above(each):
             return
@@ -142,6 +149,12 @@ class Router:
             path[0] == level and (len(path) == 1 or _at(before.doc, path[1:]) != _at(node.doc, path[1:]))
             for path in rule.reads
         )
+
+
+def _reached(change: Change, statuses: frozenset[str]) -> bool:
+    """Whether an analysis is in one of the statuses now, and was not before."""
+    status = change.node.doc.get("status")
+    return status in statuses and (change.before is None or change.before.doc.get("status") != status)
 
 
 def _parts(change: Change) -> set[str] | None:

@@ -21,6 +21,7 @@ from flyball.ledger.gathering import is_deciding, situation
 from flyball.ledger.jobs import follow_job
 from flyball.ledger.limiting import LAUNCH, PAUSED, Caps, Gate, Hold, call_waiting
 from flyball.ledger.rulings import NONE, Ruling, load_rulings
+from flyball.ledger.scouting import ANALYSIS
 from flyball.ledger.tables import attempts, effects
 from flyball.ledger.wanting import Present, sibling_targets
 from flyball.model.effect import Effect, EffectState, Outcome
@@ -32,6 +33,7 @@ DUE = (str(EffectState.PLANNED), str(EffectState.WAITING))
 ACTIVE = (*DUE, str(EffectState.RUNNING))  # what keeps later effects of its lane waiting; what a person holds does not
 KILLED = "the daemon ended before the answer"
 NOT_WANTED = "no longer wanted"
+_FORGETTABLE = (LAUNCH, ANALYSIS)  # what is there already counts, unless a person said `forget`
 DECIDING = timedelta(seconds=1)  # until a collection whose rule is still deciding looks again
 LONG_DECIDING = timedelta(minutes=2)  # a site on which something happens all the time must not hold it up for ever
 
@@ -136,7 +138,7 @@ def _sorted_out(
                 params |= situation(connection, effect, caps)
             elif effect.params.get("joined"):
                 params["siblings"] = sibling_targets(connection, effect)
-            elif effect.kind == LAUNCH and (said := _said(connection, effect)).forgotten:
+            elif effect.kind in _FORGETTABLE and (said := _said(connection, effect)).forgotten:
                 params["forgotten"] = sorted(said.forgotten)
             number = effect.attempts + 1
             begun.append(replace(effect, state=EffectState.RUNNING, attempts=number, params=params, due=None))

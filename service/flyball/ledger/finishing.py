@@ -18,6 +18,7 @@ from flyball.ledger.informing import INFO, note_info
 from flyball.ledger.limiting import LAUNCH, call_waiting
 from flyball.ledger.mirror import chunks
 from flyball.ledger.noticing import Route
+from flyball.ledger.scouting import after_scout, stage_columns
 from flyball.ledger.tables import attempts, effects
 from flyball.ledger.tagging import Ended, after_tags
 from flyball.model.effect import Blame, Effect, EffectState, Outcome, Report
@@ -84,6 +85,7 @@ def finish_all(connection: Connection, ends: Sequence[End], now: datetime, *, ro
         values |= {"state": str(state), "updated": micros(now), "error": end.report.error}
         if end.effect.kind == LAUNCH:
             values |= _launch_columns(row, end.report, now)
+        values |= stage_columns(end.effect, end.report)
         renamed = {f"new_{name}": value for name, value in values.items()}
         changed.setdefault(tuple(sorted(values)), []).append(renamed | {"ident": row.id})
         states.append(state)
@@ -139,6 +141,7 @@ def _after(connection: Connection, ended: Ended, now: datetime) -> None:
         never_sent = ended.report.outcome in (Outcome.ALREADY, Outcome.SUPERSEDED)
         if never_sent or state is EffectState.FAILED:
             call_waiting(connection, effect.rule, now, never_sent=never_sent)
+    after_scout(connection, effect, ended.report, state, now)
 
 
 def _next_state(row: Any, report: Report, now: datetime, retry_in: float | None) -> tuple[EffectState, dict[str, Any]]:

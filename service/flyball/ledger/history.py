@@ -27,7 +27,7 @@ from flyball.model.node import NodeKey
 from flyball.model.ports import Store
 
 ALERT_STATES: Final = ("open", "resolved")
-EVENT_KINDS: Final = ("new", "changed", "gone", "hidden", "job", "own", "webhook", "startup", "schedule")
+EVENT_KINDS: Final = ("new", "changed", "gone", "hidden", "job", "own", "edited", "webhook", "startup", "schedule")
 EVENT_SOURCES: Final = ("poll", "sweep", "webhook", "startup", "schedule", "effect")
 
 Where = list[ColumnElement[bool]]

@@ -174,7 +174,7 @@ def is_retraction(row: Any) -> bool:
     if row.kind == LAUNCH:
         return False
     params = unpack(row.params)
-    return bool(params.get("operation") == REMOVE or params.get("status") == "resolved")
+    return bool(params.get("operation") in (REMOVE, "delete") or params.get("status") == "resolved")
 
 
 def call_waiting(connection: Connection, rule: str, now: datetime, *, never_sent: bool = False) -> None:

@@ -1,7 +1,8 @@
 """Undoing a rule: what it keeps so is given back, exactly what the rule made and never what people set.
 
-Tags and open alerts go, through the same claims by which they came: a tag that another rule wants too stays. Launches,
-notes and files stay and are listed. The rule is paused, so that it does not do it all again.
+Tags and open alerts go, through the same claims by which they came: a tag that another rule wants too stays. Drafts on
+a Neuroscout server are deleted, unless people have worked on them. Launches, notes and files stay and are listed. The
+rule is paused, so that it does not do it all again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from flyball.ledger.codec import micros
 from flyball.ledger.looking import forget_looks
 from flyball.ledger.naming import members
 from flyball.ledger.planning import add_effect
+from flyball.ledger.scouting import take_drafts_back
 from flyball.ledger.tables import claims, effects, rules
 from flyball.model.effect import EffectState
 from flyball.rules.claims import ALERT, COLLECTION, TAG, Book, Owner
@@ -46,6 +48,7 @@ def undo(connection: Connection, rule: str, now: datetime) -> Json:
             .values(state=str(EffectState.CANCELLED), single=None, due=None, updated=micros(now), error="undone")
         ).rowcount
         queued += _withdraw_all(connection, member, now)
+    queued += take_drafts_back(connection, mine, now)
     ours = effects.c.rule.in_(mine)
     undone = (ours, effects.c.kind.in_((TAG, ALERT, COLLECTION)), effects.c.state == str(EffectState.DONE))
     connection.execute(update(effects).where(*undone).values(state=str(EffectState.UNDONE), updated=micros(now)))

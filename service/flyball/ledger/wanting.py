@@ -11,6 +11,7 @@ from flyball.ledger.alerting import alert_key, message_params, open_alerts
 from flyball.ledger.book import load_claims, load_subjects
 from flyball.ledger.gathering import is_needed
 from flyball.ledger.limiting import LAUNCH
+from flyball.ledger.scouting import known_to_attempt, takes_back
 from flyball.ledger.tables import claims, effects
 from flyball.model.effect import Effect
 from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, Book, Claim, subject_of
@@ -47,6 +48,8 @@ class Present:
             if effect.params["status"] == "open":
                 return claimed and not is_open
             return is_open and claimed == (effect.params["status"] == "repeat")
+        if takes_back(effect):
+            return True  # a person asked for it
         if effect.kind == COLLECTION:
             return is_needed(self._connection, effect)
         return any(
@@ -67,6 +70,7 @@ class Present:
             params |= message_params(effect, self._claim(effect), self._open.get(alert_key(effect)))
         elif effect.kind == LAUNCH:
             params["earlier_keys"] = self._earlier_keys(effect)
+        params |= known_to_attempt(self._connection, effect)
         return params
 
     def _absent(self, effect: Effect) -> bool:

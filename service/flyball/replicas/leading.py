@@ -86,7 +86,7 @@ class Leading:
         if not await self._session.lock(LOCK):
             return False
         for watch in self._parts.watches.values():
-            watch.use(watch.needs)  # what is known of an earlier time as leader is too old
+            watch.start_over()  # what is known of an earlier time as leader is too old
         lead, now = self._view(), self._clock.now()
         await self._store.write(lambda connection: save_lead(connection, lead, now, begins=True))
         self._lost.clear()

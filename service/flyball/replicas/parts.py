@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from flyball.events.dispatch import Dispatcher
-from flyball.triggers.watch import Watch
+from flyball.triggers.watching import Watching
 from flyball.wake import Bell
 from flyball.workers.crew import Crew
 
@@ -38,7 +38,7 @@ class Parts:
 
     dispatcher: Dispatcher
     crew: Crew
-    watches: Mapping[str, Watch]
+    watches: Mapping[str, Watching]
     decide: Bell
     act: Bell
     deliver: Callable[[], None]

@@ -32,7 +32,7 @@ from flyball.model.ports import Clock
 from flyball.replicas.leading import Leading
 from flyball.replicas.looks import Looks
 from flyball.replicas.parts import AGAIN, BEAT, LEASE, REAP_EVERY, SILENCE, Parts
-from flyball.triggers.watch import Watch
+from flyball.triggers.watching import Watching
 from flyball.wake import Bell
 from flyball.workers.crew import Crew
 from flyball.workers.lease import Lease
@@ -99,7 +99,7 @@ class Replicas:
         self,
         dispatcher: Dispatcher,
         crew: Crew,
-        watches: Mapping[str, Watch],
+        watches: Mapping[str, Watching],
         bells: tuple[Bell, Bell],
         deliver: Callable[[], None],
         reload: Callable[[], Awaitable[Any]],

@@ -58,6 +58,8 @@ class Compiler:
     channels: frozenset[str] | None = None  # names of the configured channels; None: not known here
     notify: str | None = None  # the default alert channel
     profile: Callable[[str, PathInFile], Profile] | None = None  # a profile of the folder by its name; raises `Fault`
+    sites: Mapping[str, str] | None = None  # site name → flywheel or neuroscout; None: not known here
+    site: str | None = None  # the rule's own site
     local: Callable[[str, PathInFile], LocalFile] = unknown_file  # a file of the config folder
 
 

@@ -47,8 +47,8 @@ _HEAD: Final = """\
 # Rule files: the keys
 
 Every key, what it takes, and an example of it. The guide to writing rules is [elsewhere](../rules.md); an editor gets
-the same from `flyball schema rules`. Each example is a whole file. They stand for a lab with one Flywheel site, a hook
-`lab`, a channel `lab` and a variable `FS_LICENSE`.
+the same from `flyball schema rules`. Each example is a whole file. They stand for a lab with one Flywheel site, a
+Neuroscout server `scout`, a hook `lab`, a channel `lab` and a variable `FS_LICENSE`.
 
 An *expression* is a condition or value in the [language below](#expressions), a *template* is a text with `{{ … }}`
 over the same names, a *duration* is written `30s`, `5m`, `2h`, `1d` or `1h30m`, a *glob* has `*` and `?`.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from flyball.rules.reference_files import FILE_EFFECTS
+from flyball.rules.reference_scout import SCOUT
 
 FILE: Final = """
 version: 1
@@ -101,6 +102,11 @@ rules:
       - {webhook: lab}                                 # POST /hooks/lab
       - startup
     do: [{alert: {title: "look at {{ session.label }}"}}]
+  - id: compiled
+    site: scout                                        # a Neuroscout server
+    each: analysis
+    trigger: [{analysis: [PASSED, FAILED]}]
+    do: [{alert: {title: "{{ analysis.name }} is {{ analysis.status }}"}}]
 """,
     "scope": """
 rules:
@@ -278,6 +284,7 @@ rules:
 """
 
 EFFECTS: Final = {
+    **SCOUT,
     **FILE_EFFECTS,
     "alert": (
         "Opens a message to people when its condition turns true, repeats it, and sends the all-clear.",
@@ -372,5 +379,5 @@ rules:
 }
 """Effect kind → what it does, and an example with all of its parameters."""
 
-NOT_YET: Final = frozenset({"TriggerForm.analysis"})
+NOT_YET: Final[frozenset[str]] = frozenset()
 """Keys that the language has and this version refuses; they have no example, and a test sees that they are refused."""

@@ -102,6 +102,12 @@ class Triggers:
     jobs: tuple[JobTrigger, ...] = ()
     schedules: tuple[ScheduleTrigger, ...] = ()
     webhooks: tuple[str, ...] = ()
+    analyses: frozenset[str] = frozenset()  # statuses of Neuroscout analyses
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the rule looks at what is there already, and not only when something that it waits for happens."""
+        return self.changed or self.startup
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from flyball.settings.parts import (
     TeamsChannel,
     WebhookChannel,
 )
-from flyball.settings.sites import FlywheelSite, NeuroscoutSite, Poll, SiteLimits, Timeouts, UnclearWait
+from flyball.settings.sites import FlywheelSite, NeuroscoutSite, Poll, ScoutLimits, SiteLimits, Timeouts, UnclearWait
 
 _HEAD: Final = """\
 <!-- Generated: flyball schema settings --markdown > docs/reference/settings.md -->
@@ -44,6 +44,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "unclear_wait": UnclearWait,
     "timeouts": Timeouts,
     "sites: Neuroscout": NeuroscoutSite,
+    "limits of a Neuroscout server": ScoutLimits,
     "http": Http,
     "hooks": Hook,
     "channels: log": LogChannel,
@@ -120,6 +121,10 @@ sites:
     limits: {per_second: 2}
     unclear_wait: 1m
     timeouts: {silence: 2m}
+""",
+    "limits of a Neuroscout server": """
+sites:
+  scout: {kind: neuroscout, limits: {concurrency: 4, per_second: 5, compiling: 2}}
 """,
     "http": f"""
 {_MAIN}http: {{host: 127.0.0.1, port: 8080, token: "file:/run/secrets/flyball-token"}}

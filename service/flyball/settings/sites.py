@@ -106,13 +106,30 @@ class FlywheelSite(_Site):
     )
 
 
+class ScoutLimits(SiteLimits):
+    """How hard a Neuroscout server may be worked."""
+
+    compiling: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=8,
+        description="Analyses of the daemon in the server's compile queue at once. Others share it: a large number "
+        "makes them wait behind yours, 1 compiles one after another.",
+    )
+
+
 class NeuroscoutSite(_Site):
     """A Neuroscout server."""
+
+    limits: ScoutLimits = Field(default=ScoutLimits(), description="How hard the server may be worked.")
 
     kind: Literal["neuroscout"] = Field(description="neuroscout")
     url: Address = Field(default="https://neuroscout.org/api", description="Address of the server's API.")
     email: str | None = Field(default=None, description="The account's mail address; without one, only reading works.")
     password: SecretStr | None = Field(default=None, description="The account's password.")
+
+    @property
+    def has_account(self) -> bool:
+        """Whether there is an account: without one, nothing is watched and nothing is made."""
+        return self.email is not None and self.password is not None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:

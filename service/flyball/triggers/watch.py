@@ -102,6 +102,10 @@ class Watch:
         if not self._canary.probed:
             await self._canary.sing()
 
+    def start_over(self) -> None:
+        """What was known of the site is too old to be relied on: another one watched it meanwhile."""
+        self.use(self.needs)
+
     # --- loops
 
     async def run(self) -> None:

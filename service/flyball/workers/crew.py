@@ -251,7 +251,8 @@ class Crew:
             end = (effect.kind, str(state))
             self.tally.ended[end] = self.tally.ended.get(end, 0) + 1
         self._observe(effect, report, seconds)
-        say = log.warning if report.error or state is EffectState.FAILED else log.info
+        expected = report.outcome is Outcome.WAITING  # its text says what is waited for
+        say = log.warning if (report.error and not expected) or state is EffectState.FAILED else log.info
         say(
             "effect.attempt",
             effect=effect.id,

@@ -192,7 +192,10 @@ def test_levels_of_later_use_are_accepted(each: str) -> None:
         ("trigger: [{gear: x, schedule: '* * * * *'}]", "4:15: entry 1 of `trigger`: `gear` belongs to `job`"),
         ("trigger: [{schedule: '0 4 * *'}]", "4:26: `schedule`: '0 4 * *' has 4 fields; a schedule has five"),
         ("trigger: [{schedule: '0 4 * * *', zone: Europe/Pari}]", "4:45: `zone`: there is no time zone 'Europe/Pari'"),
-        ("trigger: [{analysis: PASSED}]", "4:15: the trigger `analysis` is not available in this version"),
+        (
+            "trigger: [{analysis: PASSED}]",
+            "4:15: the trigger `analysis` is for rules on each analysis of a Neuroscout site",
+        ),
         ("trigger: [{webhook: lba}]", "4:25: there is no hook `lba` in the settings; did you mean `lab`?"),
         ("since: 2026", "4:12: `since`: 2026 is no date; write now, all, a date such as 2026-01-31"),
         ("since: 2026-02-30", "4:12: `since`: '2026-02-30' is no date; write now, all, a date such as"),

@@ -21,7 +21,7 @@ PAGE = rule_reference(KINDS)
 COMMITTED = Path(__file__).parents[3] / "docs" / "reference" / "rules.md"
 AROUND = Surroundings(
     KINDS,
-    {"main": "flywheel"},
+    {"main": "flywheel", "scout": "neuroscout"},
     {"FS_LICENSE": "x"},
     {"log": "log", "lab": "webhook"},
     frozenset({"lab"}),
@@ -119,18 +119,6 @@ def test_kinds_of_other_packages_bring_their_own() -> None:
     page = rule_reference({"own": Own()})  # type: ignore[dict-item] # it is only described, never compiled
     assert "### own\n\nDoes something of its own. `when_over` is `retract` by default." in page
     assert "```yaml\nrules: []\n```" in page
-
-
-REFUSED = {
-    "TriggerForm.analysis": "trigger: [{analysis: PASSED}]",
-}
-
-
-@pytest.mark.parametrize("key", sorted(NOT_YET))
-def test_what_is_said_to_be_unavailable_is_refused(key: str) -> None:
-    """When a key becomes available it leaves the list, and wants an example."""
-    found = read(f"rules: [{{id: a, each: session, {REFUSED[key]}, do: [{{alert: {{title: x}}}}]}}]")
-    assert "is not available in this version" in str(found.rejected[0])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[3] / "config" / "rules"
 @pytest.fixture(scope="module")
 def profiles() -> dict[str, Profile]:
     """As the whole folder is read."""
-    found = read_rules(FOLDER, KINDS, {"main": "flywheel"}, {})
+    found = read_rules(FOLDER, KINDS, {"main": "flywheel", "scout": "neuroscout"}, {})
     assert not found.rejected
     qc = found.functions["qc"]
     assert isinstance(qc, Qc)

@@ -132,8 +132,7 @@ class Contents:
 
     async def upload(self, level: str, ident: str, name: str, local: Local, metadata: Json) -> None:
         """Put a file on a container; by signed addresses where the site has them, else as form data. Sent once."""
-        if await self._signs():
-            await self._upload_signed(level, ident, name, local, metadata)
+        if await self._signs() and await self._upload_signed(level, ident, name, local, metadata):
             return
         mark = f"flyball-{secrets.token_hex(16)}"
         whole = Slice(local.path, 0, local.size)
@@ -156,21 +155,25 @@ class Contents:
     async def _signs(self) -> bool:
         """Whether the site hands out signed addresses; asked once."""
         if self._signed is None:
-            config = await self._client.config()
+            try:
+                config = await self._client.config()
+            except Gone:
+                config = {}
             features = config.get("features")
             features = features if isinstance(features, dict) else {}
             self._signed = bool(config.get("signed_url") or features.get("signed_url"))
         return self._signed
 
-    async def _upload_signed(self, level: str, ident: str, name: str, local: Local, metadata: Json) -> None:
-        """Ask for a ticket, put the parts, and only then make the file of them."""
+    async def _upload_signed(self, level: str, ident: str, name: str, local: Local, metadata: Json) -> bool:
+        """Ask for a ticket, put the parts, and only then make the file of them. False: the site gives no tickets."""
         transport = self._client.transport
         asked = content.ask_ticket(level, ident, name, local.size, metadata, keep=True)
         response = await call(transport, asked)
         try:
             ticket, urls, headers = content.ticket_of(response.body, name)
-        except answers.Misshapen as error:
-            raise Permanent(f"{self._client.site}: the ticket for an upload is {error}") from error
+        except answers.Misshapen:
+            self._signed = False
+            return False
         tags = [
             await self._put(url, headers, local, begin, length)
             for url, (begin, length) in zip(urls, content.parts_of(local.size, len(urls)), strict=True)
@@ -179,6 +182,7 @@ class Contents:
         number = content.upload_id(urls[0])
         parts = (tags, number) if number is not None else None
         await call(transport, content.use_ticket(level, ident, ticket, keep=True, parts=parts))
+        return True
 
     async def _put(self, url: str, headers: Json, local: Local, begin: int, length: int) -> str:
         given = content.part_headers(url, headers, begin, length, local.size)

@@ -62,7 +62,9 @@ class Doing:
             if isinstance(entry, Map):
                 self._check(index, entry)
 
-    def compile(self, each: Level, names: frozenset[str], notify: str | None) -> tuple[EffectSpec, ...]:
+    def compile(
+        self, each: Level, names: frozenset[str], notify: str | None, site: str | None = None
+    ) -> tuple[EffectSpec, ...]:
         """The compiled entries; what is wrong is among the problems of the texts."""
         done: list[EffectSpec] = []
         before: Counter[str] = Counter()
@@ -74,7 +76,7 @@ class Doing:
             try:
                 self._check_channel(params, notify)
                 # Counted among its kind: entries of other kinds may come and go without it becoming another one.
-                spec = kind.compile(params, when, before[kind.name], self._compiler(each, names, notify, path))
+                spec = kind.compile(params, when, before[kind.name], self._compiler(each, names, notify, path, site))
             except Fault as fault:
                 place = self._written.place((*path, *fault.path), offset=fault.offset)
                 named = next((f"`{part}`: " for part in reversed(fault.path) if isinstance(part, str)), "")
@@ -137,7 +139,9 @@ class Doing:
                 f"use one of kind {' or '.join(sorted(_USABLE_CHANNELS))}",
             )
 
-    def _compiler(self, each: Level, names: frozenset[str], notify: str | None, path: Path) -> Compiler:
+    def _compiler(
+        self, each: Level, names: frozenset[str], notify: str | None, path: Path, site: str | None
+    ) -> Compiler:
         return Compiler(
             each=each,
             names=names,
@@ -148,6 +152,8 @@ class Doing:
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
             profile=self._texts.profile,
+            sites=self._around.site_kinds,
+            site=site,
             local=self._local,
         )
 

@@ -20,6 +20,7 @@ EachWord = Literal["file", "acquisition", "session", "subject", "project", "job"
 ModeWord = Literal["live", "shadow", "approve", "paused"]
 OverWord = Literal["retract", "resolve", "leave"]
 JobState = Literal["complete", "failed", "cancelled"]
+AnalysisStatus = Literal["DRAFT", "PENDING", "PASSED", "FAILED"]
 
 
 class Form(BaseModel):
@@ -36,7 +37,9 @@ class TriggerForm(Form):
     schedule: str | None = Field(default=None, description="Five crontab fields: minute hour day month weekday.")
     zone: str | None = Field(default=None, description="With `schedule`: an IANA time zone; UTC by default.")
     webhook: Slug | None = Field(default=None, description="A delivery came to this hook of the settings.")
-    analysis: OneOrMany[str] | None = Field(default=None, description="A Neuroscout analysis reached this status.")
+    analysis: OneOrMany[AnalysisStatus] | None = Field(
+        default=None, description="An own Neuroscout analysis reached one of these statuses."
+    )
 
     @field_validator("schedule")
     @classmethod
@@ -57,6 +60,8 @@ class TriggerForm(Form):
             raise ValueError("`gear` belongs to `job`: {job: [complete], gear: [name]}")
         if self.zone is not None and self.schedule is None:
             raise ValueError('`zone` belongs to `schedule`: {schedule: "0 4 * * *", zone: Europe/Paris}')
+        if self.analysis is not None and not self.analysis:
+            raise ValueError("`analysis` names no status; there are DRAFT, PENDING, PASSED, FAILED")
         if self.job is not None and not self.job:
             raise ValueError("`job` names no state; there are complete, failed, cancelled")
         return self

@@ -22,6 +22,7 @@ from flyball.rules.defaults import with_defaults
 from flyball.rules.keys import fingerprint
 from flyball.rules.matrix import Cell, cell_rule_id
 from flyball.rules.profiles import Cut
+from flyball.rules.reading import scouting
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.doing import Doing
 from flyball.rules.reading.matrix import read_matrix
@@ -46,7 +47,6 @@ from flyball.rules.rule import (
 )
 from flyball.rules.scope import Scope, compile_globs
 
-NOT_YET = "is not available in this version"
 NOT_FOR_CELLS = frozenset(("scope", "settle", "since"))  # of `defaults`: what is about containers and their data
 _NO_MEANING = frozenset(("title", "tests"))  # they change nothing that the rule does
 
@@ -98,7 +98,7 @@ class RuleReader:
         except ValidationError as error:
             self.problems += problems_of(error, self._written, RuleForm, self._base)
             return []
-        self._unavailable(form)
+        scouting.check(form, self._around.site_kinds, doing.kinds, self._wrong)
         if self.problems:
             return []
         each = Level(form.each)
@@ -114,7 +114,7 @@ class RuleReader:
         expected = self._expected(form, each)
         notify = self._defaults.notify if self._defaults is not None else None
         self._check_notify(notify)
-        do = doing.compile(each, names, notify)
+        do = doing.compile(each, names, notify, site)
         trigger = with_runs(trigger, do)
         if self.problems or site is None:
             return []
@@ -194,12 +194,6 @@ class RuleReader:
     def _wrong(self, message: str, *path: str | int, key: bool = False) -> None:
         self.problems.append(Problem(self.place(*path, key=key), message))
 
-    def _unavailable(self, form: RuleForm) -> None:
-        """What the language has and this version has not."""
-        for index, trigger in enumerate(form.trigger):
-            if not isinstance(trigger, str) and trigger.analysis is not None:
-                self._wrong(f"the trigger `analysis` {NOT_YET}", "trigger", index)
-
     def _site(self, form: RuleForm, each: Level, doing: Doing) -> str | None:
         """The site's name: the one given, or the only one of the kind that `each` needs."""
         if each is Level.MATRIX:
@@ -208,7 +202,7 @@ class RuleReader:
         if form.site is not None:
             if form.site not in kinds:
                 self._wrong(f"there is no site `{form.site}` in the settings; {instead(form.site, kinds)}", "site")
-            elif kinds[form.site] != "flywheel":
+            elif kinds[form.site] != "flywheel" and not scouting.is_about_analyses(form, kinds):
                 self._wrong(f"the site `{form.site}` is a {kinds[form.site]} server and has no {each}", "site")
             return form.site
         fitting = sorted(name for name, kind in kinds.items() if kind == "flywheel")
@@ -265,9 +259,11 @@ class RuleReader:
         jobs: list[JobTrigger] = []
         schedules: list[ScheduleTrigger] = []
         webhooks: list[str] = []
+        analyses: list[str] = []
         for index, entry in enumerate(form.trigger):
             if isinstance(entry, str):
                 continue
+            analyses += entry.analysis or ()
             if entry.job is not None:
                 jobs.append(JobTrigger(frozenset(entry.job), entry.gear or ("*",)))
             if entry.schedule is not None:
@@ -278,7 +274,9 @@ class RuleReader:
                 if hooks is not None and entry.webhook not in hooks:
                     message = f"there is no hook `{entry.webhook}` in the settings; {instead(entry.webhook, hooks)}"
                     self._wrong(message, "trigger", index, "webhook")
-        return Triggers("changed" in words, "startup" in words, tuple(jobs), tuple(schedules), tuple(webhooks))
+        return Triggers(
+            "changed" in words, "startup" in words, tuple(jobs), tuple(schedules), tuple(webhooks), frozenset(analyses)
+        )
 
     def _own_names(
         self, form: RuleForm, each: Level

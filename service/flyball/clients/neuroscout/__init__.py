@@ -1,0 +1,1 @@
+"""The Neuroscout client: `wire` makes requests and reads answers, `client` sends."""

@@ -1,0 +1,1 @@
+"""Effects on a Neuroscout server: analyses, and predictors of one's own."""

@@ -1,0 +1,111 @@
+"""Kills at random moments while a matrix of analyses is made on a Neuroscout server that misbehaves: in the end there is
+exactly one analysis a cell. A run is repeated by its seed: FLYBALL_TEST_SEED.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from support.lab import write_lab
+from support.process import DaemonProgram, Program, SandboxProgram, ask, run_once, until
+from support.scout import CELLS, MATRIX, add_scout, scout_settings
+
+SEED = int(os.environ.get("FLYBALL_TEST_SEED", "20261120"))
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"site": "neuroscout", "kind": "reset_after", "method": "POST", "path": "analyses", "rate": 0.15},
+    {"site": "neuroscout", "kind": "reset_before", "method": "POST", "path": "analyses", "rate": 0.05},
+    {
+        "site": "neuroscout",
+        "kind": "status",
+        "status": 502,
+        "commit": True,
+        "method": "POST",
+        "path": "analyses",
+        "rate": 0.1,
+    },
+    {"site": "neuroscout", "kind": "slow", "delay_s": 0.05, "method": "POST"},
+)
+HABITS = {"compile_s": [0.1, 0.4], "lag_s": 0, "workers": 4}
+
+
+def own(box: SandboxProgram) -> list[dict[str, Any]]:
+    """The first account's analyses that a daemon made, as their owner sees them."""
+    root, user = box.ready["neuroscout"], box.ready["users"][0]
+    token = ask(f"{root}/auth", "POST", body=user).json()["access_token"]
+    rows = ask(f"{root}/user/myanalyses", headers={"Authorization": f"JWT {token}"}).json()
+    return [row for row in rows if "[fb-" in str(row["description"])]
+
+
+def posts(box: SandboxProgram) -> int:
+    """How many POSTs the Neuroscout server was sent so far."""
+    return int(box.requests()["neuroscout"]["by_method"].get("POST", 0))
+
+
+def _has_sent(program: Program, box: SandboxProgram, number: int) -> bool:
+    """Whether the server was sent so many POSTs, or the program has ended."""
+    return not program.running or posts(box) >= number
+
+
+def test_kills_in_the_middle_leave_one_analysis_a_cell(tmp_path: Path) -> None:
+    """Six cells, killed again and again while connections break: six analyses that passed, none twice."""
+    dice = random.Random(SEED)  # noqa: S311 - when to kill is no secret
+    with SandboxProgram(tmp_path, {"neuroscout": {"habits": HABITS}}) as box:
+        config = write_lab(tmp_path, box.key, MATRIX)
+        add_scout(config, scout_settings(box.ready["neuroscout"], box.ready["users"][0]))
+        box.misbehave(*FAULTS)
+        kills = 0
+        for _ in range(4):
+            before, limit = posts(box), dice.randint(1, 5)
+            arguments = ["--config", str(config), "run", "--until-idle"]
+            with Program(arguments, folder=config.parent) as program:
+                until(partial(_has_sent, program, box, before + limit), 60, "some POSTs", every=0.005)
+                time.sleep(dice.uniform(0, 0.03))
+                kills += program.running
+                program.kill()
+        box.behave()
+        last = run_once(config)
+        assert last.process.returncode == 0, (last.out, last.err[-3000:])
+        found = own(box)
+        assert Counter(row["name"] for row in found) == dict.fromkeys(CELLS, 1), f"seed {SEED}"
+        assert {row["status"] for row in found} == {"PASSED"}
+        again = posts(box)
+        twice = run_once(config, "--json")
+        assert twice.process.returncode == 0
+        assert json.loads(twice.out)["effects"]["done"] == len(CELLS)
+        assert posts(box) == again + 1  # the login
+        print(f"seed {SEED}: {kills} kills, {len(found)} analyses")
+        assert kills >= 1
+
+
+def test_the_daemon_is_killed_while_analyses_compile_and_goes_on(tmp_path: Path) -> None:
+    """`flyball run`, killed in the middle of compiling: the next one finds and follows what is there; the status tells."""
+    habits = {"compile_s": [1.0, 1.5], "lag_s": 0, "workers": 2}
+    with SandboxProgram(tmp_path, {"neuroscout": {"habits": habits}}) as box:
+        config = write_lab(tmp_path, box.key, MATRIX)
+        add_scout(config, scout_settings(box.ready["neuroscout"], box.ready["users"][0], limits={"compiling": 2}))
+        with DaemonProgram(config) as first:
+            until(lambda: any(row["status"] == "PENDING" for row in own(box)), 60, "one compiles")
+            first.kill()
+        with DaemonProgram(config) as second:
+            passed = partial(_all_passed, box)
+            until(passed, 90, "all have passed", every=0.2)
+            status = until(lambda: (said := second.status())["effects"]["done"] == len(CELLS) and said, 30, "all done")
+            assert status["sites"]["scout"]["ok"]
+            assert status["sites"]["scout"]["kind"] == "neuroscout"
+            assert status["sites"]["scout"]["requests"] > 0
+            assert second.ask("/readyz").json()["status"] == "ready"
+            metrics = second.ask("/metrics").text
+            assert 'site="scout"' in metrics
+        assert Counter(row["name"] for row in own(box)) == dict.fromkeys(CELLS, 1)
+
+
+def _all_passed(box: SandboxProgram) -> bool:
+    """Whether every cell has an analysis that passed."""
+    return [row["status"] for row in own(box)] == ["PASSED"] * len(CELLS)
