@@ -16,13 +16,16 @@ import tomllib
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from flyball.adapters.store.migrations import HEAD
 from flyball.adapters.store.sqlite import LEDGER_NAME
 from support.dockerfile import Stage, read
 from support.emptyroot import POSSIBLE, EmptyRoot
 from support.process import START, ask, until
+from support.server import Server
 
 ROOT = Path(__file__).parents[2]
 ARGUMENTS, (BUILD, IMAGE) = read(ROOT / "Dockerfile")
@@ -39,8 +42,8 @@ def place() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def lab(place: Path) -> EmptyRoot:
-    """An empty root with a config, a key in a file, and a folder to write to."""
+def lab(place: Path, user: int = 10001) -> EmptyRoot:
+    """An empty root with a config, a key in a file, and a folder that the user may write to."""
     config, data, keys = place / "config", place / "data", place / "keys"
     for folder in (config / "rules", data, keys, place / "root"):
         folder.mkdir(parents=True)
@@ -49,9 +52,9 @@ def lab(place: Path) -> EmptyRoot:
     (keys / "key").write_text("127.0.0.1:9:__force_insecure:nobodyskey")
     (keys / "token").write_text("t" * 40)
     if os.geteuid() == 0:
-        os.chown(data, 10001, 10001)
+        os.chown(data, user, user)
     data.chmod(0o700)
-    return EmptyRoot(place / "root", {"/config": config, "/run/secrets": keys}, {"/data": data})
+    return EmptyRoot(place / "root", {"/config": config, "/run/secrets": keys}, {"/data": data}, user)
 
 
 def answers(root: EmptyRoot, stage: Stage, port: int, **more: str) -> None:
@@ -80,9 +83,6 @@ def answers(root: EmptyRoot, stage: Stage, port: int, **more: str) -> None:
         if daemon.poll() is None:
             os.killpg(daemon.pid, signal.SIGKILL)
             daemon.wait(10)
-    ledger = root.written["/data"] / LEDGER_NAME
-    if os.geteuid() == 0:
-        assert ledger.stat().st_uid == 10001
     shown = log.read_text()
     assert "nobodyskey" not in shown
     assert "t" * 40 not in shown
@@ -99,6 +99,28 @@ def healthy(port: int) -> bool:
 def test_the_image_s_last_stage_answers(place: Path, unused_tcp_port: int) -> None:
     """User, environment, entry point and health check of the last stage work in an empty, read-only root."""
     root = lab(place)
+    paths = furnish(root, place)
+    answers(root, IMAGE, unused_tcp_port, PYTHONPATH=paths)
+    ledger = root.written["/data"] / LEDGER_NAME
+    assert os.geteuid() != 0 or ledger.stat().st_uid == 10001
+
+
+def test_the_image_runs_on_postgresql(place: Path, unused_tcp_port: int) -> None:
+    """With the database's address in a file, as the compose file and the manifests give it; the ledger is there."""
+    server = Server.shared()
+    address = server.new_database()
+    socket = Path(parse_qs(urlsplit(address).query)["host"][0])
+    root = lab(place, socket.stat().st_uid or 10001)
+    paths = furnish(root, place)
+    root.seen[str(socket)] = socket
+    (place / "keys" / "store").write_text(address)
+    answers(root, IMAGE, unused_tcp_port, PYTHONPATH=paths, FLYBALL_STORE="file:/run/secrets/store")
+    assert not (root.written["/data"] / LEDGER_NAME).exists()
+    assert server.query(address, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+def furnish(root: EmptyRoot, place: Path) -> str:
+    """Put program and libraries where the image has them; PYTHONPATH for them."""
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
     (package,) = wheel["packages"]
     root.seen["/opt/flyball/lib/flyball"] = ROOT / package
@@ -115,7 +137,7 @@ def test_the_image_s_last_stage_answers(place: Path, unused_tcp_port: int) -> No
         (scripts / name).write_text(f'#!/bin/sh\nexec {base} {arguments}"$@"\n')
         (scripts / name).chmod(0o755)
     root.seen["/opt/flyball/bin"] = scripts
-    answers(root, IMAGE, unused_tcp_port, PYTHONPATH=":".join(paths))
+    return ":".join(paths)
 
 
 @pytest.mark.slow

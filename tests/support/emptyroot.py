@@ -56,7 +56,11 @@ class EmptyRoot:
 
     def _script(self, command: Sequence[str], environment: Mapping[str, str]) -> str:
         root = shlex.quote(str(self.folder))
-        lines = [f"mount --bind {root} {root}"]
+        lines = [
+            f"mount --bind {root} {root}",
+            f"mkdir -p {root}{SCRATCH}",
+            f"mount -t tmpfs -o size=64m,mode=1777 tmpfs {root}{SCRATCH}",
+        ]
         system = {path: Path(path) for path in SYSTEM if Path(path).exists()}
         for inside, outside in sorted({**system, **self.seen, **self.written}.items()):
             there, here = shlex.quote(f"{self.folder}{inside}"), shlex.quote(str(outside))
@@ -64,11 +68,7 @@ class EmptyRoot:
             lines += [make, f"mount --rbind {here} {there}"]
             if inside not in self.written and not inside.startswith(("/proc", "/dev")):
                 lines.append(f"mount -o remount,ro,bind {there}")
-        lines += [
-            f"mkdir -p {root}{SCRATCH}",
-            f"mount -t tmpfs -o size=64m,mode=1777 tmpfs {root}{SCRATCH}",
-            f"mount -o remount,ro,bind {root}",
-        ]
+        lines.append(f"mount -o remount,ro,bind {root}")
         user = [f"--userspec={self.user}:{self.user}"] if os.geteuid() == 0 else []
         given = [f"{name}={value}" for name, value in environment.items()]
         inner = ["chroot", *user, str(self.folder), "/usr/bin/env", "-i", *given, *command]
