@@ -15,10 +15,9 @@ import structlog
 from watchfiles import awatch
 
 from flyball import __version__
-from flyball.adapters.channels import ChannelBook, WebhookChannel
+from flyball.adapters.channels import ChannelBook
 from flyball.adapters.posting import Posting
-from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
-from flyball.adapters.store.sqlite import LEDGER_NAME
+from flyball.adapters.store.opening import Ledger, open_copy, open_ledger, shared_store
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.installed import installed
@@ -42,10 +41,9 @@ from flyball.rules.reading import RuleSet
 from flyball.scouting import Scouts
 from flyball.scouts import ScoutParts
 from flyball.seeking import seek
-from flyball.settings import EMBEDDED, NeuroscoutSite, Settings
-from flyball.settings import WebhookChannel as WebhookSettings
+from flyball.settings import NeuroscoutSite, Settings
 from flyball.single import SingleRun
-from flyball.sites import SiteParts, connect
+from flyball.sites import SiteParts, connect, webhooks_of
 from flyball.supervisor import Supervisor
 from flyball.triggers.needs import needs_of
 from flyball.triggers.scouting import ScoutWatch
@@ -126,7 +124,7 @@ class Daemon:
         self._stack.push_async_callback(self.store.close)
         if self.replicas is not None:
             self._stack.push_async_callback(self.replicas.close)
-        self.channels = ChannelBook(self._webhooks())
+        self.channels = ChannelBook(webhooks_of(self.settings))
         self._stack.push_async_callback(self.channels.close)
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
@@ -160,8 +158,7 @@ class Daemon:
         self.book.equip(self.crew)
         self.scouts.use(self.rules.rules)
         self.doubts = Doubts(self.watches)
-        keep = self.settings.keep
-        ages = Ages(keep.events, keep.decisions, keep.attempts, keep.intents)
+        ages = Ages((keep := self.settings.keep).events, keep.decisions, keep.attempts, keep.intents)
         self.keeper = Keeper(self.store, self.clock, ages, keep.max_mb)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
@@ -209,11 +206,8 @@ class Daemon:
         """The ledger, or a copy of it in a file."""
         ledger, data = self.settings.ledger, self.settings.data_dir
         if self._only_look:
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
-            copy = folder / "data" / LEDGER_NAME
-            copy.parent.mkdir(mode=0o700)
-            await copy_ledger(ledger, data, copy)
-            return await open_ledger(EMBEDDED, copy.parent)
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-"))
+            return await open_copy(ledger, data, Path(folder) / "data")
         if self.settings.embedded:
             return await open_ledger(ledger, data)
         shared_store()
@@ -221,14 +215,6 @@ class Daemon:
 
         self.replicas = Replicas(ledger, self.clock)
         return await self.replicas.open()
-
-    def _webhooks(self) -> dict[str, WebhookChannel]:
-        found = {}
-        for name, channel in self.settings.all_channels.items():
-            if isinstance(channel, WebhookSettings):
-                secret = None if channel.secret is None else channel.secret.get_secret_value()
-                found[name] = WebhookChannel(name, channel.url.get_secret_value(), secret)
-        return found
 
     @property
     def rules(self) -> RuleSet:
