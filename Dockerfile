@@ -34,10 +34,13 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . 
 
 
 FROM ${PYTHON_IMAGE}
+ARG PYTHON_IMAGE
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="Flyball" \
       org.opencontainers.image.description="Watches Flywheel sites, applies a lab's rules, and can explain every yes and every no." \
       org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.documentation="docs/" \
+      org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
       org.opencontainers.image.licenses="MIT"
 
 # /data belongs to the daemon's user; a volume that is new takes over owner and mode. /config is only read.
@@ -63,11 +66,11 @@ USER 10001:10001
 VOLUME ["/config", "/data"]
 EXPOSE 8080
 
-# No init is needed: the daemon starts no processes and answers SIGTERM itself, within 10 s. `docker run --init` does
-# no harm.
+# No init is needed in the image: the daemon starts no processes and answers SIGTERM itself, within 10 s. The compose
+# file has the engine's own (`init: true`); `docker run --init` does the same.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
-  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['FLYBALL_HTTP__PORT'] + '/healthz', timeout=4)"]
+  CMD ["python", "-m", "flyball.health"]
 
 ENTRYPOINT ["flyball"]
 CMD ["run"]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-deep chaos bench lint format lock audit clean
+.PHONY: setup demo test test-deep chaos bench docs audit lint format lock clean
 
 setup: $(VENV)/.run $(VENV)/.dev
 
@@ -24,8 +24,8 @@ demo: $(VENV)/.run
 	$(BIN)/flyball demo $(ARGS)
 
 lint: setup
-	$(BIN)/ruff check service tests
-	$(BIN)/ruff format --check service tests
+	$(BIN)/ruff check service tests docs
+	$(BIN)/ruff format --check service tests docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -42,9 +42,18 @@ chaos: setup
 bench: setup
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
+# Known weaknesses of the locked libraries, as the vulnerability database has them today (needs the network).
+audit: setup
+	$(BIN)/python -m pip_audit --disable-pip --require-hashes -r requirements.lock
+	$(BIN)/python -m pip_audit --disable-pip --require-hashes -r requirements-dev.lock
+
+# The documentation as web pages, into `site/`.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 format: setup
-	$(BIN)/ruff format service tests
-	$(BIN)/ruff check --fix service tests
+	$(BIN)/ruff format service tests docs
+	$(BIN)/ruff check --fix service tests docs
 
 # Writes the lock files anew: hashes, no download addresses.
 lock:
@@ -52,11 +61,6 @@ lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements-dev.lock
 	printf 'hatchling>=1.27\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" -o requirements-build.lock
-
-# Known weaknesses of the locked dependencies; needs a network, and is therefore no part of `make test`.
-audit: setup
-	$(BIN)/python -m pip_audit --disable-pip --require-hashes -r requirements.lock
-	$(BIN)/python -m pip_audit --disable-pip --require-hashes -r requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache var

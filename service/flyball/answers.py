@@ -9,7 +9,7 @@ from typing import Any
 from flyball import __version__
 from flyball.app import Daemon
 from flyball.asking import find_keys, why_all
-from flyball.effects.catalog import KINDS
+from flyball.effects.installed import installed
 from flyball.ledger.history import History
 from flyball.ledger.silencing import kept_back, silences_at
 from flyball.ledger.steering import approve, pause, reject, resume, retry
@@ -26,7 +26,7 @@ class Answers:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._history = History(daemon.store, kinds=KINDS)
+        self._history = History(daemon.store, kinds=installed().catalog)
         self._counted: dict[tuple[str, ...], int] = {}
 
     @property

@@ -17,7 +17,7 @@ from flyball.adapters.posting import Posting
 from flyball.adapters.store.opening import Ledger, open_copy, open_ledger, shared_store
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
-from flyball.effects.catalog import KINDS
+from flyball.effects.installed import installed
 from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
 from flyball.heartbeat import Heartbeat
@@ -141,7 +141,7 @@ class Daemon(Loops):
         self.crew = Crew(
             self.store,
             self.clock,
-            KINDS,
+            installed().catalog,
             hands=self._all_hands(),
             route=self.book.route,
             at_once=at_once,

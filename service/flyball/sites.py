@@ -28,6 +28,7 @@ from flyball.workers.hands import SiteHands
 from flyball.workers.pace import AdaptivePace
 from flyball.workers.reporting import ReportPress
 from flyball.workers.shared_pace import Budget, SharedPace
+from flyball.workers.wired import SiteWire
 
 Observer = Callable[[str, str, str, int | None, float], None]
 
@@ -98,6 +99,7 @@ class SiteParts:
             poster=poster,
             reports=None if press is None else press.at(self.name, self.address),
             small=SmallFiles(self.client),
+            wire=SiteWire(self.client.transport),
         )
 
 

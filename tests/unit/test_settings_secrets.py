@@ -149,3 +149,14 @@ def test_the_form_of_keys_is_checked_by_whoever_knows_it(config: Path) -> None:
 def test_hosts_of_keys(key: str, host: str) -> None:
     """The host in a key of any form."""
     assert host_of_key(key) == host
+
+
+def test_what_a_variable_says_otherwise_need_not_be_there(config: Path) -> None:
+    """A reference of the file that leads nowhere is no problem where the environment has the value."""
+    text = "sites: {main: {api_key: env:KEY}}\nhttp: {token: file:/nowhere/at/all}"
+    settings = load(config, text, {"FLYBALL_SITES__MAIN__API_KEY": "host:key", "FLYBALL_HTTP__TOKEN": "x" * 40})
+    site = settings.sites["main"]
+    assert isinstance(site, FlywheelSite)
+    assert site.api_key is not None
+    assert site.api_key.get_secret_value() == "host:key"
+    assert "KEY" in wrong(config, text, {"FLYBALL_HTTP__TOKEN": "x" * 40})[0]

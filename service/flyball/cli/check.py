@@ -11,6 +11,7 @@ from flyball.cli.progress import working
 from flyball.cli.run import run_loop
 from flyball.cli.scouting import check_scout
 from flyball.clients.flywheel.probe import probe
+from flyball.effects.installed import Origin, installed
 from flyball.effects.launch import LaunchEntry
 from flyball.effects.manifest import manifest_slots
 from flyball.effects.tag import TagEntry
@@ -36,13 +37,15 @@ def check(
         with working("Asking the sites"):
             findings = run_loop_value(_online(lab))
     problems = [str(rejected) for rejected in lab.rules.rejected]
-    bad = bool(problems) or any(not finding["ok"] for finding in findings)
+    kinds = installed()
+    bad = bool(problems or kinds.broken) or any(not finding["ok"] for finding in findings)
     if options.json:
         say_json(
             {
                 "rules": {"loaded": [rule.id for rule in lab.rules.rules], "rejected": problems},
                 "warnings": [str(warning) for warning in lab.rules.warnings],
                 "sites": findings,
+                "kinds": [_kind_json(origin) for origin in kinds.origins],
             }
         )
     else:
@@ -50,9 +53,24 @@ def check(
         for finding in findings:
             sign = "ok  " if finding["ok"] else "FAIL"
             out.print(f"{sign} {finding['site']}: {finding['what']}", markup=False)
+        names = ", ".join(origin.kind for origin in kinds.origins if not origin.where)
+        out.print(f"effect kinds: {names}", markup=False)
+        for origin in kinds.brought:
+            if not origin.error:
+                out.print(f"effect kind {origin}", markup=False)
         files = len(lab.rules.files)
         out.print(f"{len(lab.rules.rules)} rules in {files} files, {len(problems)} refused", markup=False)
     raise Exit(USAGE if bad else FINE)
+
+
+def _kind_json(origin: Origin) -> dict[str, Any]:
+    """A kind, where it comes from (`module:attribute` of a package's), and why it cannot be used."""
+    return {
+        "kind": origin.kind,
+        "package": origin.package,
+        "where": origin.where or None,
+        "error": origin.error or None,
+    }
 
 
 def run_loop_value(work: Any) -> Any:

@@ -18,7 +18,7 @@ from flyball.clients.flywheel.keys import parse_key
 from flyball.configfile.local import ConfigFiles
 from flyball.configfile.references import mentioned
 from flyball.configfile.suggest import instead
-from flyball.effects.catalog import KINDS
+from flyball.effects.installed import installed
 from flyball.logs import Secrets
 from flyball.rules.cells import names_for_people, rules_named
 from flyball.rules.parking import parked
@@ -99,7 +99,7 @@ def _referred(folder: Path) -> set[str]:
 def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
     rules = read_rules(
         settings.rules_dir,
-        KINDS,
+        installed().catalog,
         settings.site_kinds,
         environment,
         channels=settings.channel_kinds,
@@ -167,7 +167,9 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
 
 
 def show_rejected(rules: RuleSet) -> None:
-    """Name every refused rule with its place."""
+    """Name every refused rule with its place, and each effect kind of a package that cannot be used."""
+    for origin in installed().broken:
+        complain(f"effect kind {origin}")
     for rejected in rules.rejected:
         complain(str(rejected))
     for warning in rules.warnings:

@@ -10,7 +10,7 @@ import typer
 from flyball.adapters.store.opening import open_ledger
 from flyball.cli.check import run_loop_value
 from flyball.cli.common import load_lab, options, out, say_json, say_table
-from flyball.effects.catalog import KINDS
+from flyball.effects.installed import installed
 from flyball.ledger.history import History
 from flyball.model.effect import EffectState
 
@@ -76,7 +76,7 @@ async def _effects(**filters: Any) -> list[dict[str, Any]]:
     lab = load_lab()
     store = await open_ledger(lab.settings.ledger, lab.settings.data_dir, read_only=True)
     try:
-        history = History(store, kinds=KINDS)
+        history = History(store, kinds=installed().catalog)
         rows: list[dict[str, Any]] = []
         after = None
         while True:

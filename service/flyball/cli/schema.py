@@ -9,6 +9,7 @@ import typer
 
 from flyball.cli.common import say_json
 from flyball.effects.catalog import KINDS
+from flyball.effects.installed import installed
 from flyball.rules.reference import rule_reference
 from flyball.rules.schema import rule_file_schema
 from flyball.settings import settings_schema
@@ -25,12 +26,12 @@ def schema(
     *,
     markdown: Annotated[bool, typer.Option("--markdown", hidden=True, help="The reference page instead.")] = False,
 ) -> None:
-    """JSON Schema of rule files and settings."""
+    """JSON Schema of rule files and settings; it has the effect kinds of installed packages too."""
     if what not in ("rules", "settings", "both"):
         raise typer.BadParameter("write rules or settings, or nothing for both")
     if markdown:
         pages = {"rules": rule_reference(KINDS), "settings": settings_reference()}
         sys.stdout.write("\n".join(pages.values()) if what == "both" else pages[what])
         return
-    both = {"rules": rule_file_schema(KINDS), "settings": settings_schema()}
+    both = {"rules": rule_file_schema(installed().kinds), "settings": settings_schema()}
     say_json(both if what == "both" else both[what])

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from flyball.effects.lending import Collections, Contents, Folder, Local, Making, Poster, Views
 from flyball.effects.scout.port import Folders, Scout, SmallFiles
+from flyball.effects.wire import Wire
 from flyball.model.effect import Effect, Report
 from flyball.reports.making import Order
 from flyball.rules.catalog import EffectKind
@@ -135,6 +136,7 @@ class Hands:
         scouts: the Neuroscout servers by name: rules on either kind of site may use them.
         lab: small files of the lab, whole.
         small: small files on the effect's Flywheel site, whole; None: it is none.
+        wire: further requests to the effect's Flywheel site; None: it is none.
     """
 
     site: Site
@@ -153,6 +155,7 @@ class Hands:
     scouts: Mapping[str, Scout] = field(default_factory=dict)
     lab: Folders | None = None
     small: SmallFiles | None = None
+    wire: Wire | None = None
 
 
 class Kind(EffectKind, Protocol):

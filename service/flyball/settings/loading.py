@@ -64,10 +64,11 @@ def load_settings(
     rules = environment.get(f"{PREFIX}RULES") or file.values.get("rules")
     referred = set(excepted).union(*(mentioned(text) for text in _texts(config_dir, str(rules or "rules"))))
     given = from_environment(environment, Settings, config_dir, names=file.values, excepted=referred)
-    problems = [*file.problems, *given.problems]
+    beaten = _beaten(file, given)
+    problems = [*(one for one in file.problems if one.place not in beaten), *given.problems]
     places = _Places(written, file, given)
     hidden = file.referred | given.referred
-    broken = file.broken | given.broken
+    broken = (file.broken - beaten) | given.broken
     make: Callable[[], Settings] = _bound(given.values, file.values)
     try:
         settings = make()
@@ -81,6 +82,15 @@ def load_settings(
         raise SettingsError(problems)
     settings._config_dir = config_dir  # noqa: SLF001 - the loader is the class's own
     return settings
+
+
+def _beaten(file: Source, given: Source) -> set[Place]:
+    """Where the file says something that a variable says otherwise: what it refers to need not be there."""
+    return {
+        place
+        for path, place in file.places.items()
+        if any(path[:length] in given.places for length in range(1, len(path) + 1))
+    }
 
 
 def _read(path: Path) -> Written:
