@@ -16,8 +16,7 @@ from watchfiles import awatch
 
 from flyball import __version__
 from flyball.adapters.posting import Posting
-from flyball.adapters.store.opening import Ledger, copy_ledger, open_ledger, shared_store
-from flyball.adapters.store.sqlite import LEDGER_NAME
+from flyball.adapters.store.opening import Ledger, open_copy, open_ledger, shared_store
 from flyball.clock import SystemClock
 from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
@@ -42,7 +41,7 @@ from flyball.rules.reading import RuleSet
 from flyball.scouting import Scouts
 from flyball.scouts import ScoutParts
 from flyball.seeking import seek
-from flyball.settings import EMBEDDED, NeuroscoutSite, Settings
+from flyball.settings import NeuroscoutSite, Settings
 from flyball.single import SingleRun
 from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
@@ -161,8 +160,7 @@ class Daemon:
         self.book.equip(self.crew)
         self.scouts.use(self.rules.rules)
         self.doubts = Doubts(self.watches)
-        keep = self.settings.keep
-        ages = Ages(keep.events, keep.decisions, keep.attempts, keep.intents)
+        ages = Ages((keep := self.settings.keep).events, keep.decisions, keep.attempts, keep.intents)
         self.keeper = Keeper(self.store, self.clock, ages, keep.max_mb)
         self.crew.routes = routes_of(self.settings)
         if self.settings.heartbeat is not None:
@@ -216,11 +214,8 @@ class Daemon:
         """The ledger, or a copy of it in a file."""
         ledger, data = self.settings.ledger, self.settings.data_dir
         if self._only_look:
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-")))
-            copy = folder / "data" / LEDGER_NAME
-            copy.parent.mkdir(mode=0o700)
-            await copy_ledger(ledger, data, copy)
-            return await open_ledger(EMBEDDED, copy.parent)
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-"))
+            return await open_copy(ledger, data, Path(folder) / "data")
         if self.settings.embedded:
             return await open_ledger(ledger, data)
         shared_store()

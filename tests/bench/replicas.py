@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 from bench.effects import EFFECTS, per_second
@@ -18,22 +18,11 @@ AIM = 500.0  # effects a second for each replica
 PATIENCE = 300.0  # seconds
 
 
-class _Stopping:
-    """Stops the server at the end."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-
-    def close(self) -> None:
-        self.server.stop()
-
-
 def run(options: Options) -> Result:
     """One replica in a single run, as the embedded ledger is measured, and one and two that run for good."""
     count = options.size or EFFECTS
     rows = []
-    with folder() as place, closing(_Stopping(Server(place / "pg"))) as kept:
-        server = kept.server
+    with Server.own() as server:
         for number in (0, 1, 2):
             with site(count, scans=1, poor=0) as box, folder() as work:
                 config = lab(work, box.key, SEEN, store=server.new_database())

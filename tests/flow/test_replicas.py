@@ -43,6 +43,11 @@ def taken_over(fleet: Fleet, dead: DaemonProgram) -> bool:
     return any(f"-{dead.pid}-" in str(line["dead"]) for line in fleet.events("replica.taken_over"))
 
 
+def store_is_there(member: DaemonProgram) -> bool:
+    """What a replica says of its store."""
+    return bool(member.ask("/readyz").json()["checks"]["store"]["ok"])
+
+
 def test_kills(box: SandboxProgram, tmp_path: Path) -> None:
     """The leader is killed, then one of the others: each is replaced within ten seconds, nothing is lost or doubled."""
     with Fleet(tmp_path, box, Server.shared(), 3) as fleet:
@@ -89,23 +94,19 @@ def test_stopped_for_long_and_continued(box: SandboxProgram, tmp_path: Path) -> 
 
 def test_database_restart(box: SandboxProgram, tmp_path: Path) -> None:
     """The database is away for two seconds, at first in order and then as by a power cut: it is ridden out."""
-    server = Server(tmp_path / "pg")
-    try:
-        with Fleet(tmp_path, box, server, 2) as fleet:
-            for mode in ("fast", "immediate"):
-                busy(box, box.writes() + 2)
-                server.stop(mode)
-                until(lambda: {m.ask("/readyz").status for m in fleet.running} == {503}, 20, "not ready")
-                said = fleet.running[0].ask("/readyz").json()["checks"]["store"]
-                assert said["ok"] is False
-                server.start()
-                until(lambda: {m.ask("/readyz").status for m in fleet.running} == {200}, 30, "ready again")
-            assert not fleet.settled()
-            assert len(fleet.running) == 2
-    finally:
-        server.stop()
+    with Server.own() as server, Fleet(tmp_path, box, server, 2) as fleet:
+        for mode in ("fast", "immediate"):
+            busy(box, box.writes() + 2)
+            server.stop(mode)
+            until(lambda: not any(map(store_is_there, fleet.running)), 20, "the trouble is shown")
+            assert {member.ask("/readyz").status for member in fleet.running} == {503}
+            server.start()
+            until(lambda: {m.ask("/readyz").status for m in fleet.running} == {200}, 30, "ready again")
+        assert not fleet.settled()
+        assert len(fleet.running) == 2
 
 
+@pytest.mark.slow
 def test_stop_and_single_runs(tmp_path: Path) -> None:
     """A replica that is told to stop leaves within seconds, a delivery on another one is acted on wherever the leader is,
     and a single run beside them, and after them, does its part.

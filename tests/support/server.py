@@ -10,10 +10,12 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
@@ -56,6 +58,19 @@ class Server:
         atexit.register(server.stop)
         return server
 
+    @classmethod
+    @contextmanager
+    def own(cls) -> Iterator[Server]:
+        """A server that may be stopped. Not in pytest's folders: each run of pytest shuts them against other users, and
+        as root the server runs as one.
+        """
+        with tempfile.TemporaryDirectory(prefix="flyball-pg-", ignore_cleanup_errors=True) as folder:
+            server = cls(Path(folder) / "data")
+            try:
+                yield server
+            finally:
+                server.stop()
+
     @property
     def root(self) -> str:
         """The address of its first database, as its superuser."""
@@ -91,10 +106,19 @@ class Server:
         self._control("stop", "-m", mode)
 
     def start(self) -> None:
-        """Starts it again on the same address."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._server.ensure_postgres_running()
+        """Starts it again on the same address; it answers then."""
+        where = parse_qs(urlsplit(self.root).query)["host"][0]
+        self._control("start", "-l", str(self.folder / "log"), "-o", f"-h '' -k {where}")
+        end = time.monotonic() + 60
+        while True:
+            try:
+                self._execute("SELECT 1")
+            except psycopg.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def restart(self, *, down: float = 0.0, mode: str = "fast") -> None:
         """Stops it for so many seconds."""

@@ -8,7 +8,9 @@ here comes before anything was written; between it and the socket lie some ten m
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
+from aiohttp import ClientSession
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import BytesPayload
 
@@ -51,3 +53,23 @@ async def while_allowed(pieces: AsyncGenerator[bytes, None], may: May) -> AsyncG
             yield piece
     finally:
         await pieces.aclose()
+
+
+async def note_sent(_session: ClientSession, context: Any, _params: Any) -> None:
+    """The request line and headers were handed to the socket: from here on the site may have acted."""
+    may = context.trace_request_ctx.may
+    if may is not None and not may():
+        raise NotAllowedError
+    context.trace_request_ctx.sent = True
+
+
+class Watched:
+    """Whether this process may act, and whether the answer was ever no."""
+
+    def __init__(self, may: May) -> None:
+        self._may = may
+        self.refused = False
+
+    def __call__(self) -> bool:
+        self.refused = self.refused or not self._may()
+        return not self.refused

@@ -33,7 +33,7 @@ from flyball.clients.exchange import (
     length_of,
     retry_after,
 )
-from flyball.clients.fenced import FencedBody, May, NotAllowedError, while_allowed
+from flyball.clients.fenced import FencedBody, May, NotAllowedError, Watched, note_sent, while_allowed
 from flyball.clients.pieces import ended, sent
 from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
 
@@ -198,7 +198,7 @@ class Transport:
             status: int | None = None
             trace = SimpleNamespace(sent=False, may=None)
             if self._may_act is not None and request.does is not Does.READ:
-                trace.may = _Watched(self._may_act)
+                trace.may = Watched(self._may_act)
             try:
                 response = await self._exchange(request, trace)
                 status = response.status
@@ -366,7 +366,7 @@ class Transport:
         if found is not None:
             return found
         tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_note_sent)
+        tracing.on_request_headers_sent.append(note_sent)
         session = aiohttp.ClientSession(
             # no limit of connections here: the pace is the only queue
             connector=aiohttp.TCPConnector(limit=0, force_close=fresh, ttl_dns_cache=60),
@@ -397,23 +397,3 @@ class Transport:
         if request.idempotent:
             return Transient(message, site=self.site)
         return UnknownOutcome(message, timed_out=isinstance(error, TimeoutError), site=self.site)
-
-
-async def _note_sent(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
-    """The request line and headers were handed to the socket: from here on the site may have acted."""
-    may = context.trace_request_ctx.may
-    if may is not None and not may():
-        raise NotAllowedError
-    context.trace_request_ctx.sent = True
-
-
-class _Watched:
-    """Whether this process may act, and whether the answer was ever no."""
-
-    def __init__(self, may: May) -> None:
-        self._may = may
-        self.refused = False
-
-    def __call__(self) -> bool:
-        self.refused = self.refused or not self._may()
-        return not self.refused

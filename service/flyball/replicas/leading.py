@@ -59,6 +59,8 @@ class Leading:
 
     def weather(self, site: str) -> Weather:
         """How the leader's watching of a site goes."""
+        if self.leads.is_set():
+            return self._parts.watches[site].weather
         said = dict(self._of_lead(site).get("weather") or {})
         last = said.pop("last_poll", None)
         said |= {name: tuple(said.get(name, ())) for name in ("findings", "doubts")}

@@ -78,9 +78,9 @@ class Looks:
             await asyncio.sleep(AGAIN)
 
     def _hand(self, connection: Any) -> int:
+        self._leading.learn(connection)
         if not self.shared or self.queue.is_full(connection):
             return 0
-        self._leading.learn(connection)
         keys = hand_out(connection, self._parts.dispatcher.able_now(), self._clock.now(), MOST)
         if keys:
             self.queue.defer(connection, keys)

@@ -190,8 +190,12 @@ class Replicas:
     async def keep_alive(self) -> None:
         """Give signs of life, until cancelled."""
         while True:
-            with suppress(StoreError):
+            try:
                 await self.beat()
+            except StoreError as error:
+                self.store.other_trouble = str(error)
+            else:
+                self.store.other_trouble = None
             await asyncio.sleep(BEAT)
 
     async def beat(self) -> None:

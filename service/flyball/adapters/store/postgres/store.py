@@ -51,6 +51,8 @@ class PostgresStore:
         self.place = shown(address)
         self._patience = patience
         self._closed = False
+        self.other_trouble: str | None = None
+        """What another connection of this process met last, while nothing is read or written here."""
         self._reading_trouble: str | None = None
         self._away_since: float | None = None  # since when reads have failed, monotonic
         self._loop = asyncio.get_running_loop()
@@ -137,7 +139,7 @@ class PostgresStore:
     @property
     def trouble(self) -> str | None:
         """Why the last writes or reads failed, for `/readyz`; None since it went well again."""
-        return (self._writer.trouble if self._writer else None) or self._reading_trouble
+        return (self._writer.trouble if self._writer else None) or self._reading_trouble or self.other_trouble
 
     @property
     def works(self) -> int:
