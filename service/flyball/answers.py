@@ -11,6 +11,7 @@ from flyball.app import Daemon
 from flyball.asking import find_keys, why_all
 from flyball.effects.catalog import KINDS
 from flyball.ledger.history import History
+from flyball.ledger.silencing import kept_back, silences_at
 from flyball.ledger.steering import approve, pause, reject, resume, retry
 from flyball.model.effect import EffectState
 from flyball.model.errors import SiteError
@@ -97,6 +98,9 @@ class Answers:
             "held": counts.held,
             "alerts": counts.alerts,
             "replicas": 1 if daemon.replicas is None else daemon.replicas.number,
+            "silences": await self.silences(),
+            "messages": await daemon.store.read(kept_back),
+            "heartbeat": None if daemon.heartbeat is None else daemon.heartbeat.as_json(),
         }
 
     def _site_status(self, name: str) -> Json:
@@ -193,6 +197,12 @@ class Answers:
     async def alerts(self, **filters: Any) -> Json:
         """A page of alerts."""
         return await self._history.alerts(**filters)
+
+    async def silences(self) -> list[Json]:
+        """The silences in force."""
+        now = self._daemon.clock.now()
+        found = await self._daemon.store.read(lambda connection: silences_at(connection, now))
+        return [one.as_json() for one in found]
 
     async def failed_jobs(self) -> list[Json]:
         """Launches whose job failed on the site, in groups."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
-from watchfiles import awatch
 
 from flyball import __version__
-from flyball.adapters.channels import ChannelBook
 from flyball.adapters.posting import Posting
 from flyball.adapters.store.opening import Ledger, open_copy, open_ledger, shared_store
 from flyball.clock import SystemClock
@@ -23,14 +20,13 @@ from flyball.doubts import Doubts
 from flyball.effects.catalog import KINDS
 from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
+from flyball.heartbeat import Heartbeat
 from flyball.hooks import Hooks
 from flyball.keeping import Keeper
-from flyball.ledger.acting import waited_for
-from flyball.ledger.alerting import repeat_due
-from flyball.ledger.limiting import unended_jobs
 from flyball.ledger.retention import Ages
 from flyball.lenders import lend
 from flyball.logs import Secrets
+from flyball.loops import Loops
 from flyball.model.effect import Effect, Report
 from flyball.model.errors import ConfigError
 from flyball.model.levels import Level
@@ -42,16 +38,15 @@ from flyball.scouting import Scouts
 from flyball.scouts import ScoutParts
 from flyball.seeking import seek
 from flyball.settings import NeuroscoutSite, Settings
-from flyball.single import SingleRun
-from flyball.sites import SiteParts, connect, webhooks_of
+from flyball.sites import SiteParts, connect
 from flyball.supervisor import Supervisor
+from flyball.talking import book_of, routes_of
 from flyball.triggers.needs import needs_of
 from flyball.triggers.scouting import ScoutWatch
-from flyball.triggers.timetable import Timetable
 from flyball.triggers.watch import Watch
 from flyball.triggers.weather import Weather
 from flyball.wake import Bell
-from flyball.web.barometer import EVERY, Barometer, Totals
+from flyball.web.barometer import Barometer, Totals
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
 from flyball.workers.reporting import ReportPress
@@ -60,13 +55,9 @@ if TYPE_CHECKING:
     from flyball.replicas import Replicas
 
 log = structlog.get_logger()
-IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
-REPEATS_EVERY = 30.0  # seconds between looks for alerts to be said again
-SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
-SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
-class Daemon:
+class Daemon(Loops):
     """The daemon, open. Use it as a context: opening takes the ledger's lock, closing gives it back.
 
     Args:
@@ -100,6 +91,7 @@ class Daemon:
         self.barometer = Barometer()
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}
+        self.heartbeat: Heartbeat | None = None
         self.opened = False
         self.replicas: Replicas | None = None
         self.observers: list[Callable[[Effect, Report, float], None]] = []
@@ -126,7 +118,7 @@ class Daemon:
         self._stack.push_async_callback(self.store.close)
         if self.replicas is not None:
             self._stack.push_async_callback(self.replicas.close)
-        self.channels = ChannelBook(webhooks_of(self.settings))
+        self.channels = book_of(self.settings)
         self._stack.push_async_callback(self.channels.close)
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
@@ -160,8 +152,15 @@ class Daemon:
         self.book.equip(self.crew)
         self.scouts.use(self.rules.rules)
         self.doubts = Doubts(self.watches)
-        ages = Ages((keep := self.settings.keep).events, keep.decisions, keep.attempts, keep.intents)
+        keep = self.settings.keep
+        ages = Ages(keep.events, keep.decisions, keep.attempts, keep.intents)
         self.keeper = Keeper(self.store, self.clock, ages, keep.max_mb)
+        self.crew.routes = routes_of(self.settings)
+        if self.settings.heartbeat is not None:
+            beat = self.settings.heartbeat
+            url, every = beat.url.get_secret_value(), beat.every.total_seconds()
+            self.heartbeat = Heartbeat(url, every, self.trouble, self.supervisor.stopping)
+            self._stack.push_async_callback(self.heartbeat.close)
         self.hooks = Hooks(
             {name: hook.secret.get_secret_value() for name, hook in self.settings.hooks.items()},
             self.store,
@@ -287,150 +286,16 @@ class Daemon:
         if self.replicas is not None:
             await self.replicas.tell(what)
 
+    def samples(self) -> dict[str, tuple[Totals, float | None]]:
+        """Each site's requests since the start, and how many seconds ago it was last read."""
+        now, found = self.clock.now(), {}
+        for name, parts in self.all_sites.items():
+            count, last = parts.requests, self.weather(name).last_poll
+            lag = None if last is None else max(0.0, (now - last).total_seconds())
+            found[name] = (Totals(count.total, count.throttled, count.failed), lag)
+        return found
+
     def ring(self) -> None:
         """There is something to decide or to do."""
         self._decide.ring()
         self._act.ring()
-
-    # --- the loops
-
-    async def decide(self) -> None:
-        """Decide whatever is due, until cancelled."""
-        while not self.supervisor.stopping.is_set():
-            if await self.dispatcher.step():
-                self._act.ring()
-                continue
-            await self._decide.wait(IDLE_LOOK)
-
-    async def act(self) -> None:
-        """Carry out whatever is due, until the stop; attempts under way are finished by the task group."""
-        async with asyncio.TaskGroup() as tasks:
-            while not self.supervisor.stopping.is_set():
-                if not await self.crew.step(tasks):
-                    await self._act.wait(IDLE_LOOK)
-
-    async def keep_times(self) -> None:
-        """Look at every target of the rules whose scheduled time has come, until cancelled."""
-        while not self.supervisor.stopping.is_set():
-            await self.serve_schedules()
-            await asyncio.sleep(SCHEDULES_EVERY)
-
-    async def serve_schedules(self) -> None:
-        """Serve the schedules that are due: the looks are stored before the time counts as served."""
-        times = Timetable(self.rules.rules, lambda rule: self.dispatcher.first_seen[rule], self.store, self.clock)
-        able = set(self.dispatcher.able_now())
-        for rule, names in (await times.due()).items():
-            if rule in able:  # else its site was not listed yet, or it is paused: caught up once, later
-                await self.dispatcher.look_everywhere({rule})
-                await times.served(names)
-                self._decide.ring()
-
-    async def watch_rules(self) -> None:
-        """Reload when a file of the rule folder changes, until cancelled."""
-        folder = self.settings.rules_dir
-        if not folder.is_dir():
-            return
-        while not self.supervisor.stopping.is_set():
-            named = self._named_files()
-            async for _ in awatch(folder, *named, step=100, stop_event=self.supervisor.stopping, recursive=True):
-                await self.reload()
-                if named != self._named_files():
-                    break  # others are to be watched now
-
-    def _named_files(self) -> set[Path]:
-        """Files that the rules name (tables, files to upload): when they change, so do the rules."""
-        names = {name for rule in self.rules.rules for spec in rule.do for name in getattr(spec, "local", ())}
-        return {path for name in names if (path := self.settings.config_dir / name).is_file()}
-
-    async def repeat_alerts(self) -> None:
-        """Say open alerts again when their time has come, until cancelled."""
-        while not self.supervisor.stopping.is_set():
-            now = self.clock.now()
-            if await self.store.write(partial(repeat_due, now=now)):
-                self._act.ring()
-            await asyncio.sleep(REPEATS_EVERY)
-
-    async def note_weather(self) -> None:
-        """Take a sample of each site's weather for the status page's charts, until cancelled."""
-        while not self.supervisor.stopping.is_set():
-            for name, parts in self.all_sites.items():
-                count, last = parts.requests, self.weather(name).last_poll
-                lag = None if last is None else max(0.0, (self.clock.now() - last).total_seconds())
-                self.barometer.note(name, Totals(count.total, count.throttled, count.failed), lag)
-            await asyncio.sleep(EVERY)
-
-    async def drain(self) -> None:
-        """Wait until the attempts under way have ended."""
-        self._act.ring()
-        await self.crew.idle.wait()
-
-    def services(self) -> dict[str, Callable[[], Any]]:
-        """Everything that runs side by side, by name."""
-        found: dict[str, Callable[[], Any]] = {
-            "act": self.act,
-            "alerts": self.repeat_alerts,
-            "rules": self.watch_rules,
-            "doubts": self.doubts.run,
-            "weather": self.note_weather,
-            "keeper": self.keeper.run,
-        }
-        alone: dict[str, Callable[[], Any]] = {"schedules": self.keep_times, "hooks": self.hooks.run}
-        for name, watch in self.watches.items():
-            alone[f"watch {name}"] = watch.run
-            alone[f"sweep {name}"] = watch.run_sweeps
-        alone |= self.scouts.services()
-        if self.replicas is None:
-            return {**found, **alone, "decide": self.decide}
-        led = {name: partial(self.replicas.while_leading, work) for name, work in alone.items()}
-        return {**found, **led, **self.replicas.services()}
-
-    async def run(self) -> None:
-        """Run until a signal or `supervisor.stop()`."""
-        await self.supervisor.run(self.services(), drain=self.drain)
-
-    # --- once
-
-    async def look(self) -> bool:
-        """Read what is new on every site, side by side; whether every one could be read."""
-        async with asyncio.TaskGroup() as tasks:
-            looks = [tasks.create_task(watch.once(), name=f"look {name}") for name, watch in self.all_watches.items()]
-        await self.dispatcher.renew_peers()  # so that `plan` and `why` hold values against what `run` would
-        return all(look.result() for look in looks)
-
-    async def run_until_idle(self) -> bool:
-        """Do all that is due now, and what follows from it; whether every site could be read."""
-        run = SingleRun(self.supervisor, self._begin_once, self.serve_schedules, self._work, self._busy, self._act.wait)
-        if self.replicas is None:
-            fine = await run.go(self.all_watches, asks=True)
-        else:
-            async with self.replicas.present() as leads:
-                fine = await run.go(self.all_watches, asks=leads)
-        if not self.supervisor.stopping.is_set():
-            await self.keeper.step()
-        return fine
-
-    async def _begin_once(self) -> None:
-        await self.serve_schedules()
-        await self.hooks.step()
-
-    async def _work(self, tasks: asyncio.TaskGroup) -> bool:
-        return bool(await self.dispatcher.step() or await self.crew.step(tasks))
-
-    async def _busy(self) -> bool:
-        busy = self.crew.under_way or await self._due_soon() or await self.doubts.step()
-        return bool(busy) or await self.scouts.awaited() or (self._has_scouted() and await self.scouts.news())
-
-    def _has_scouted(self) -> bool:
-        return any(kind.startswith("neuroscout.") for kind, _ in self.crew.tally.ended)
-
-    async def jobs_running(self) -> bool:
-        """Whether a job that was launched here has not ended on its site, or an analysis has not been compiled."""
-        return await self.store.read(unended_jobs) > 0 or await self.scouts.awaited()
-
-    async def _due_soon(self) -> bool:
-        """Whether something is due, or a retry or a look at an unclear outcome is due so soon that it is waited for.
-
-        A launch that waits for a limit is not: its turn comes in a later run.
-        """
-        now = self.clock.now()
-        return await self.store.read(partial(waited_for, sites=self.crew.sites, now=now, soon=now + SOON))

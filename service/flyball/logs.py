@@ -35,7 +35,8 @@ _SENSITIVE = re.compile(
 )
 _USERINFO = re.compile(r"(?<=://)[^/\s@?#'\"]+@")  # user and password in an address, masked whole
 _HEADER = re.compile(r"\b(Bearer|scitran-user|Basic)(\s+)[A-Za-z0-9+/=._:~-]{6,}")  # Flywheel's and ordinary ones
-_QUIET = ("aiohttp.access", "alembic", "apscheduler", "asyncio", "sqlalchemy", "watchfiles")
+_QUIET = ("aiohttp.access", "alembic", "apscheduler", "asyncio", "watchfiles")
+_MUTE = ("sqlalchemy",)  # its debug lines hold the rows themselves: names, birth dates, all that the site has of people
 
 
 class Secrets:
@@ -171,6 +172,8 @@ def configure(
     root.setLevel(number)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
+    for name in _MUTE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from flyball import __version__
-from flyball.adapters.channels import WebhookChannel
 from flyball.clients.flywheel.client import FlywheelClient
 from flyball.clients.flywheel.collecting import Collecting
 from flyball.clients.flywheel.contents import Contents
@@ -21,8 +20,7 @@ from flyball.effects.lending import Folder, Poster
 from flyball.effects.port import Channels, Hands
 from flyball.ledger.noticing import Route
 from flyball.model.ports import Clock, Store
-from flyball.settings import FlywheelSite, Settings
-from flyball.settings import WebhookChannel as WebhookSettings
+from flyball.settings import FlywheelSite
 from flyball.triggers.needs import Needs
 from flyball.triggers.poller import Poller
 from flyball.triggers.watch import Watch
@@ -161,13 +159,3 @@ def connect(
 
 def _seconds(value: timedelta) -> float:
     return value.total_seconds()
-
-
-def webhooks_of(settings: Settings) -> dict[str, WebhookChannel]:
-    """The channels that are webhooks."""
-    found = {}
-    for name, channel in settings.all_channels.items():
-        if isinstance(channel, WebhookSettings):
-            secret = None if channel.secret is None else channel.secret.get_secret_value()
-            found[name] = WebhookChannel(name, channel.url.get_secret_value(), secret)
-    return found

@@ -38,6 +38,7 @@ from flyball.model.ports import Clock
 from flyball.rules.claims import Planned
 from flyball.rules.engine import Standing, effects_of, judge
 from flyball.rules.keys import fingerprint, whole_of
+from flyball.rules.posting import Route
 from flyball.rules.reading import Surroundings, read_texts
 from flyball.rules.rule import Mode, Rule
 from flyball.workers.crew import Crew
@@ -50,7 +51,9 @@ LABELS = {"project": "tome", "subject": "1001", "session": "Session 1", "acquisi
 @functools.cache
 def rules_of(text: str, environment: tuple[str, ...] = ()) -> tuple[Rule, ...]:
     """The rules of a rule file, with the real effect kinds; all must be fine. `environment`: names that are set."""
-    around = Surroundings(KINDS, {SITE: "flywheel"}, dict.fromkeys(environment, ""), {"lab": "webhook"})
+    around = Surroundings(
+        KINDS, {SITE: "flywheel"}, dict.fromkeys(environment, ""), {"lab": "webhook", "ops": "email", "log": "log"}
+    )
     found = read_texts({"rules.yaml": dedent(text)}, around)
     assert not found.rejected, [str(one) for one in found.rejected]
     return found.rules
@@ -111,6 +114,7 @@ class Bench:
         self.generation: dict[str, int] = {}
         self.ends: list[tuple[Effect, Report]] = []
         self.waits = (2.0, 60.0)
+        self.routes: dict[str, Route] = {}
         self.late = 0.0  # counts from the next `restart` on
         self._loop = asyncio.new_event_loop()
         self.crew = self._new_crew()
@@ -127,7 +131,11 @@ class Bench:
 
     def load(self, text: str) -> None:
         """Load a rule file in place of the one before."""
-        self.rules = {rule.id: rule for rule in rules_of(text, tuple(sorted(self.environment)))} if text else {}
+        self.load_rules(rules_of(text, tuple(sorted(self.environment))) if text else ())
+
+    def load_rules(self, rules: Iterable[Rule]) -> None:
+        """Load rules in place of those before."""
+        self.rules = {rule.id: rule for rule in rules}
         versions = {rule.id: rule.version for rule in self.rules.values()}
         seen = self.ledger.do(lambda connection: see_rules(connection, versions, self.clock.now()))
         self.records = {ident: record for ident, (record, _) in seen.items()}
@@ -292,6 +300,7 @@ class Bench:
             )
             for rule in self.rules.values()
         }
+        crew.routes = self.routes
         crew.retries = {rule.id: rule.retry for rule in self.rules.values() if rule.retry is not None}
 
     def _secret(self, reference: str) -> str:

@@ -37,6 +37,7 @@ class Receiver:
 
     def __init__(self, answers: Callable[[int], int] = lambda _number: 200) -> None:
         self.messages: list[Message] = []
+        self.beats: list[str] = []
         self._answers = answers
         self._lock = threading.Lock()
         receiver = self
@@ -49,6 +50,12 @@ class Receiver:
                     self.close_connection = True
                     return
                 self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                receiver.beats.append(self.path)
+                self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

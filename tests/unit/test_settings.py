@@ -83,15 +83,6 @@ def test_no_secret_shows(config: Path) -> None:
     assert "embedded" not in settings.secret_values()
 
 
-def test_what_does_nothing_yet_is_told(config: Path) -> None:
-    """Channels of kinds that come later are accepted, with a notice."""
-    notices = load(config, EXAMPLE, EXAMPLE_ENVIRONMENT).notices
-    assert notices == (
-        "channels.lab: the kind slack is not available in this version; rules that use it are refused",
-        "channels.ops: the kind email is not available in this version; rules that use it are refused",
-    )
-
-
 def test_defaults(config: Path) -> None:
     """One key is enough."""
     settings = load(config)
@@ -101,7 +92,7 @@ def test_defaults(config: Path) -> None:
     assert (site.unclear_wait.reset, site.unclear_wait.timeout) == (timedelta(seconds=2), timedelta(seconds=60))
     assert (settings.http.host, settings.http.port, settings.http.token) == ("127.0.0.1", 8080, None)
     assert (settings.log.format, settings.log.level) == ("auto", "info")
-    assert (settings.hooks, settings.notices, settings.heartbeat) == ({}, (), None)
+    assert (settings.hooks, settings.heartbeat) == ({}, None)
 
 
 def test_folders(config: Path, tmp_path: Path) -> None:
@@ -242,7 +233,7 @@ def test_kubernetes_names_excuse_nothing_else(config: Path) -> None:
         (LOCAL + "channels: {a: {}}", "flyball.yaml:2:15: `a`: the key `kind` is missing"),
         (LOCAL + "channels: {a: {kind: webhook, url: nowhere}}", "flyball.yaml:2:36: `url`: this is no address: write"),
         (LOCAL + "channels: {a: {kind: log, digest: 7:30}}", "flyball.yaml:2:35: `digest` must look like"),
-        (LOCAL + "fields_out: [label]", "flyball.yaml:2:14: entry 1 of `fields_out` must look like"),
+        (LOCAL + "fields_out: [a b]", "flyball.yaml:2:14: entry 1 of `fields_out` must look like"),
         (
             LOCAL + "heartbeat: {url: 'http://localhost/x', every: 0}",
             "flyball.yaml:2:47: `every`: it must be at least 1s",

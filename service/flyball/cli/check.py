@@ -47,8 +47,6 @@ def check(
         )
     else:
         show_rejected(lab.rules)
-        for notice in lab.settings.notices:
-            out.print(notice, markup=False)
         for finding in findings:
             sign = "ok  " if finding["ok"] else "FAIL"
             out.print(f"{sign} {finding['site']}: {finding['what']}", markup=False)

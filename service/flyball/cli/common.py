@@ -104,6 +104,7 @@ def _read(settings: Settings, environment: Mapping[str, str]) -> RuleSet:
         environment,
         channels=settings.channel_kinds,
         hooks=frozenset(settings.hooks),
+        fields_out=frozenset(settings.fields_out),
         files=ConfigFiles(settings.config_dir),
     )
     idle = frozenset(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from flyball import __version__
-from flyball.cli import check, demo, effects, find, ledger, plan, report, sandbox, schema, status, steer
+from flyball.cli import alert, check, demo, effects, find, ledger, plan, report, sandbox, schema, silence, status, steer
 from flyball.cli import run as run_verb
 from flyball.cli import test as test_verb
 from flyball.cli.common import FAILED, FINE, USAGE, Exit, complain, options, say_json
@@ -24,7 +24,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, run_verb, check, plan, test_verb, effects, steer, status, find, ledger, report, schema, sandbox):
+_MODULES = (
+    *(demo, run_verb, check, plan, test_verb, effects, steer, alert, silence, status, find, ledger, report, schema),
+    sandbox,
+)
+for module in _MODULES:
     module.register(app)
 
 

@@ -15,6 +15,7 @@ from flyball.clients.exchange import Request
 from flyball.clients.transport import Repetition, Timeouts, Transport
 from flyball.clock import SystemClock
 from flyball.ledger.history import History
+from flyball.ledger.silencing import silences_at
 from flyball.model.errors import SiteError
 
 
@@ -62,6 +63,9 @@ def status() -> None:
     if found.get("failures"):
         say_groups(found["failures"])
     out.print(f"settling {found['settling']}, held {found['held']}, open alerts {found['alerts']}", markup=False)
+    for one in found["silences"]:
+        about = f"rule {one['rule']}" if one["rule"] else f"project {one['project']}"
+        out.print(f"silenced: {about} until {one['until']}: {one['because']}", markup=False)
 
 
 def _rule_row(name: str, rule: dict[str, Any]) -> list[Any]:
@@ -114,7 +118,9 @@ async def _get(transport: Transport, path: str) -> Any:
 async def _read(lab: Lab) -> dict[str, Any]:
     store = await open_ledger(lab.settings.ledger, lab.settings.data_dir, read_only=True)
     try:
-        counts = await History(store).counts(SystemClock().now())
+        now = SystemClock().now()
+        counts = await History(store).counts(now)
+        silences = await store.read(lambda connection: silences_at(connection, now))
         failed = await History(store).failures()
     finally:
         await store.close()
@@ -136,5 +142,6 @@ async def _read(lab: Lab) -> dict[str, Any]:
         "settling": counts.settling,
         "held": counts.held,
         "alerts": counts.alerts,
+        "silences": [one.as_json() for one in silences],
         "failures": failed,
     }

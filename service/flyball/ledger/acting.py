@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
+from flyball.ledger.alerting import note_needless
 from flyball.ledger.book import store_book
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, pack, row_effect
@@ -20,12 +21,15 @@ from flyball.ledger.finishing import finish
 from flyball.ledger.gathering import is_deciding, situation
 from flyball.ledger.jobs import follow_job
 from flyball.ledger.limiting import LAUNCH, PAUSED, Caps, Gate, Hold, call_waiting
+from flyball.ledger.posting import Post, forget_post
 from flyball.ledger.rulings import NONE, Ruling, load_rulings
 from flyball.ledger.scouting import ANALYSIS
+from flyball.ledger.silencing import GROUP
 from flyball.ledger.tables import attempts, effects
 from flyball.ledger.wanting import Present, sibling_targets
 from flyball.model.effect import Effect, EffectState, Outcome
-from flyball.rules.claims import ADD, COLLECTION, TAG, subject_of
+from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, subject_of
+from flyball.rules.posting import Route
 
 __all__ = ["ACTIVE", "DUE", "finish", "follow_job", "next_effect", "recover", "take", "waited_for"]
 
@@ -44,6 +48,7 @@ def take(
     limit: int,
     sites: Collection[str],
     caps: Mapping[str, Caps],
+    routes: Mapping[str, Route] | None = None,
     *,
     replica: str | None = None,
 ) -> list[Effect]:
@@ -58,16 +63,18 @@ def take(
         limit: how many at the most.
         sites: of these sites.
         caps: rule → what it may do, of the rules that are loaded.
+        routes: message channel → what it takes, and when.
         replica: who takes them, where there are several.
     """
     taken: list[Effect] = []
     gate: Gate | None = None
+    post = Post(connection, routes or {}, now)
     while (room := limit - len(taken)) > 0:
         rows = _due(connection, now, room, sites)
         if not rows:
             break
         gate = gate or Gate(connection, caps, now)
-        begun = _sorted_out(connection, rows, gate, caps, now, replica)
+        begun = _sorted_out(connection, rows, gate, post, caps, now, replica)
         taken += begun
         if len(begun) == len(rows) < room:
             break  # that was all, and nothing went away that others of its lane were waiting for
@@ -118,6 +125,7 @@ def _sorted_out(
     connection: Connection,
     rows: Sequence[Any],
     gate: Gate,
+    post: Post,
     caps: Mapping[str, Caps],
     now: datetime,
     replica: str | None,
@@ -127,6 +135,9 @@ def _sorted_out(
     present = Present(connection, batch)
     begun: list[Effect] = []
     for row, effect in zip(rows, batch, strict=True):
+        if effect.kind == ALERT:
+            begun += _message(connection, row, effect, present, gate, post, now)
+            continue
         wanted = present.wants(effect)
         if not wanted and not effect.unclear:
             _cancel(connection, row, effect, present, now)
@@ -145,6 +156,44 @@ def _sorted_out(
     _begin(connection, begun, caps, now, replica)
     store_book(connection, present.book, now)
     return begun
+
+
+def _message(
+    connection: Connection, row: Any, effect: Effect, present: Present, gate: Gate, post: Post, now: datetime
+) -> list[Effect]:
+    """A message that is due: it begins, with those that go out with it, or nothing does."""
+    if effect.id in post.placed:
+        return []
+    if effect.attempts and not effect.unclear:
+        post.release(effect)
+    wanted = present.wants(effect)
+    if not wanted and not effect.unclear:
+        _cancel(connection, row, effect, present, now)
+        return []
+    params = present.params(effect, wanted=wanted)
+    ready = replace(effect, params=params)
+    if (hold := gate.hold(row) or post.hold(ready)) is not None:
+        _hold(connection, row, hold)
+        return []
+    if post.withheld(ready):
+        return []
+    if not effect.unclear:
+        ready = post.carry(ready, _companions(connection, ready, gate, post, now))
+    return [replace(ready, state=EffectState.RUNNING, attempts=effect.attempts + 1, due=None)]
+
+
+def _companions(connection: Connection, effect: Effect, gate: Gate, post: Post, now: datetime) -> list[Effect]:
+    """The messages that go out with one, with their texts; those that nobody wants any more are cancelled."""
+    rows = post.companions(effect, ~_blocked())
+    others = [row_effect(row) for row in rows]
+    present = Present(connection, others)
+    found: list[Effect] = []
+    for row, other in zip(rows, others, strict=True):
+        if not present.wants(other):
+            _cancel(connection, row, other, present, now)
+        elif gate.hold(row) is None:
+            found.append(replace(other, params=present.params(other, wanted=True)))
+    return found
 
 
 def _still_deciding(connection: Connection, effect: Effect, now: datetime) -> Hold | None:
@@ -171,8 +220,9 @@ def _begin(
     absent: list[dict[str, Any]] = []
     for one in begun:
         values = {"ident": int(one.id), "number": one.attempts, "stamp": stamp}
-        if one.kind == TAG and one.params["absent"]:
-            # Kept, so that after a kill a tag that is there then is known to be ours.
+        if one.kind == ALERT or (one.kind == TAG and one.params["absent"]):
+            # Kept, so that after a kill a tag that is there then is known to be ours, and a message is said again word
+            # for word.
             kept = {key: value for key, value in one.params.items() if key != "wanted"}
             absent.append(values | {"stored": pack(kept)})
         else:
@@ -214,6 +264,9 @@ def _cancel(connection: Connection, row: Any, effect: Effect, present: Present, 
     connection.execute(update(effects).where(effects.c.id == row.id).values(**values))
     if effect.kind == LAUNCH:
         call_waiting(connection, effect.rule, now, never_sent=True)
+    if effect.kind == ALERT:
+        note_needless(connection, effect)
+        forget_post(connection, effect)
     if effect.kind == TAG and effect.params["operation"] == ADD:
         key = (effect.site, subject_of(effect.params))
         if present.book.marks.get(key) in ("trying", "failed") and not present.book.is_wanted(*key):
@@ -275,12 +328,13 @@ def next_effect(connection: Connection, sites: Collection[str]) -> datetime | No
 def waited_for(connection: Connection, sites: Collection[str], now: datetime, soon: datetime) -> bool:
     """Whether an effect is due, or a retry or a look at an unclear outcome is due so soon that it is worth waiting for.
 
-    What waits for a limit, or for a paused rule, is not: its turn comes in a later run.
+    What waits for a limit, a paused rule, a digest or the end of a silence is not: its turn comes in a later run.
     """
+    by_itself = or_(effects.c.held_for.is_(None), effects.c.held_for == GROUP)
     query = (
         select(effects.c.id)
         .where(effects.c.state.in_(DUE), effects.c.site.in_(sites), ~_blocked())
-        .where(or_(effects.c.due <= micros(now), and_(effects.c.due <= micros(soon), effects.c.held_for.is_(None))))
+        .where(or_(effects.c.due <= micros(now), and_(effects.c.due <= micros(soon), by_itself)))
         .limit(1)
     )
     return connection.execute(query).first() is not None

@@ -18,6 +18,7 @@ from flyball.ledger.informing import INFO, note_info
 from flyball.ledger.limiting import LAUNCH, call_waiting
 from flyball.ledger.mirror import chunks
 from flyball.ledger.noticing import Route
+from flyball.ledger.posting import settle_carried
 from flyball.ledger.scouting import after_scout, stage_columns
 from flyball.ledger.tables import attempts, effects
 from flyball.ledger.tagging import Ended, after_tags
@@ -135,8 +136,10 @@ def _after(connection: Connection, ended: Ended, now: datetime) -> None:
     effect, state = ended.effect, ended.state
     if effect.kind == INFO and state is EffectState.DONE:
         note_info(connection, effect, ended.report)
-    elif effect.kind == ALERT and state is EffectState.DONE:
-        note_alert(connection, effect, now)
+    elif effect.kind == ALERT and state in _ENDS:
+        if state is EffectState.DONE:
+            note_alert(connection, effect, now)
+        settle_carried(connection, effect, state, ended.report.error, now)
     elif effect.kind == LAUNCH and state in _ENDS:
         never_sent = ended.report.outcome in (Outcome.ALREADY, Outcome.SUPERSEDED)
         if never_sent or state is EffectState.FAILED:

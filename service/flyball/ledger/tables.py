@@ -8,6 +8,7 @@ Groups of tables:
     noticing    cursors, events, looks              what was seen, and which rule must look at which target, when
     deciding    rules, decisions, claims            who decided what, and what each rule wants to be so
     acting      effects, attempts, marks, alerts    what was asked for, what was tried, whose a tag is
+    talking     posts, told, silences               which messages go out together, which channel was told, quiet times
     asking      intents, facts                      what the command line asked for; small durable facts (probe, locks)
     sharing     replicas, budgets                   who works on this ledger; how much of a site's rate is given out
                 rulings                             what people said of one rule on one target
@@ -249,6 +250,40 @@ alerts = Table(
     Column("next_repeat", BigInteger),
     Index("alerts_by_status", "status", "rule"),
     Index("alerts_by_target", "target", "rule", "slot"),
+    sqlite_autoincrement=True,
+)
+
+
+posts = Table(
+    "posts",
+    metadata,
+    Column("effect", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", String(40), nullable=False),
+    Column("bundle", String(64), nullable=False),  # messages of one bundle that are put off go out as one
+    Column("carrier", BigInteger),  # the effect whose message says this one, too
+    Index("posts_by_bundle", "channel", "bundle"),
+    Index("posts_by_carrier", "carrier"),
+)
+
+told = Table(
+    "told",
+    metadata,
+    Column("alert", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", String(40), primary_key=True),
+    Column("sent", Boolean, nullable=False),  # False: it is less severe than what the channel takes
+    Column("at", BigInteger, nullable=False),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("rule", String(128)),
+    Column("project", Text),
+    Column("until", BigInteger, nullable=False),
+    Column("because", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("lifted", BigInteger),
     sqlite_autoincrement=True,
 )
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from flyball.ledger.alerting import alert_key, message_params, open_alerts
+from flyball.ledger.alerting import OPEN, REPEAT, alert_key, message_params, open_alerts
 from flyball.ledger.book import load_claims, load_subjects
 from flyball.ledger.gathering import is_needed
 from flyball.ledger.limiting import LAUNCH
 from flyball.ledger.scouting import known_to_attempt, takes_back
 from flyball.ledger.tables import claims, effects
 from flyball.model.effect import Effect
-from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, Book, Claim, subject_of
+from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, Book, Claim, channels_of, subject_of
 
 MOST_KEYS = 500  # of earlier launches of one rule on one target
 
@@ -44,10 +44,7 @@ class Present:
                 return self.book.is_wanted(*key) and mark not in ("ours", "people", "removed")
             return mark == "ours" and not self.book.is_wanted(*key)
         if effect.kind == ALERT:
-            claimed, is_open = self._claim(effect) is not None, alert_key(effect) in self._open
-            if effect.params["status"] == "open":
-                return claimed and not is_open
-            return is_open and claimed == (effect.params["status"] == "repeat")
+            return self._wants_message(effect)
         if takes_back(effect):
             return True  # a person asked for it
         if effect.kind == COLLECTION:
@@ -67,11 +64,22 @@ class Present:
         if effect.kind == TAG:
             params["absent"] = self._absent(effect)
         elif effect.kind == ALERT:
-            params |= message_params(effect, self._claim(effect), self._open.get(alert_key(effect)))
+            standing = self._open.get(alert_key(effect))
+            since = None if standing is None else standing.since
+            params = {**message_params(effect, self._claim(effect), since), "wanted": wanted}
         elif effect.kind == LAUNCH:
             params["earlier_keys"] = self._earlier_keys(effect)
         params |= known_to_attempt(self._connection, effect)
         return params
+
+    def _wants_message(self, effect: Effect) -> bool:
+        """Whether people on the message's channel are still to be told."""
+        claim, standing = self._claim(effect), self._open.get(alert_key(effect))
+        channel, status = str(effect.params["channel"]), effect.params["status"]
+        claimed = claim is not None and channel in channels_of(claim.params)
+        if status == OPEN:
+            return claimed and (standing is None or not standing.settled(channel))
+        return standing is not None and standing.knows(channel) and claimed == (status == REPEAT)
 
     def _absent(self, effect: Effect) -> bool:
         """After an unclear end, what was known before it counts; else what was read last."""

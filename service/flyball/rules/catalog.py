@@ -6,7 +6,7 @@ The kinds themselves live above (`flyball.effects`); the composition root hands 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,6 +57,9 @@ class Compiler:
     environment: Mapping[str, str]  # for `env:NAME` in parameters
     channels: frozenset[str] | None = None  # names of the configured channels; None: not known here
     notify: str | None = None  # the default alert channel
+    fields_out: frozenset[str] | None = None  # what of documents may leave in messages; None: everything
+    own: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)  # the rule's names → what they read
+    warn: Callable[[str, PathInFile], None] = lambda _message, _path: None  # a remark on what can hardly be meant
     profile: Callable[[str, PathInFile], Profile] | None = None  # a profile of the folder by its name; raises `Fault`
     sites: Mapping[str, str] | None = None  # site name → flywheel or neuroscout; None: not known here
     site: str | None = None  # the rule's own site

@@ -32,6 +32,7 @@ Try = Literal["moving", "held"]
 
 TAG: Final = "tag"
 ALERT: Final = "alert"
+LOG: Final = "log"
 COLLECTION: Final = "collection"
 ADD: Final = "add"
 REMOVE: Final = "remove"
@@ -87,7 +88,11 @@ class Planned:
 
     @property
     def lane(self) -> str:
-        """Effects on one tag, of one key, or on what `params["lane"]` names, are carried out one after another."""
+        """Effects on one tag, of one key, on what `params["lane"]` names, or about one alert on one channel, go
+        out one after another.
+        """
+        if self.kind == ALERT:
+            return alert_lane(self.target.site, self.once_key, str(self.params.get("channel", "")))
         about = subject_of(self.params) if self.kind == TAG else str(self.params.get("lane") or self.once_key)
         return lane_of(self.target.site, about)
 
@@ -210,3 +215,14 @@ def container_of(subject: str) -> tuple[str, str, str]:
 def lane_of(site: str, about: str) -> str:
     """The lane of what concerns one tag (its subject) or one once-key."""
     return f"{site}/{about}"
+
+
+def alert_lane(site: str, once_key: str, channel: str) -> str:
+    """The lane of the messages about one alert on one channel: a channel that is away holds up no other."""
+    return lane_of(site, f"{once_key}/{channel}")
+
+
+def channels_of(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The channels of an alert, as the rule names them: one name, or a list; the log for one that names none."""
+    named = params.get("channel", LOG)
+    return (named,) if isinstance(named, str) else tuple(map(str, named))

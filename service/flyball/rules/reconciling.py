@@ -19,6 +19,7 @@ from flyball.rules.claims import (
     Claim,
     Owner,
     Planned,
+    channels_of,
     claim_subject,
     container_of,
 )
@@ -142,8 +143,7 @@ def _grant(rule: str, target: Target, wish: Wish, book: Book, *, holds: bool) ->
         if settle_tag(book, target.site, subject, holds=holds) == ADD:
             planned.append(tag_effect(claim, ADD))
     elif wish.kind == ALERT:
-        if standing is None:
-            planned.append(_planned(claim, wish.summary, {**wish.params, "status": "open"}, single=False))
+        planned.extend(_told_of(claim, standing, wish.summary))
     else:
         planned.extend(_once(standing, claim, wish, book))
     return planned
@@ -205,9 +205,28 @@ def _withdraw(claim: Claim, book: Book) -> list[Planned]:
             return []
         return [tag_effect(claim, REMOVE)] if settle_tag(book, *key) == REMOVE else []
     if claim.kind == ALERT and claim.over != LEAVE:
-        summary = f"resolve alert {claim.params.get('title', '')!r}  {claim.target.path}"
-        return [_planned(claim, summary, {**claim.params, "status": "resolved"}, single=False, retracts=True)]
+        return [_all_clear(claim, channel) for channel in channels_of(claim.params)]
     return []
+
+
+def _told_of(claim: Claim, standing: Claim | None, summary: str) -> list[Planned]:
+    """The messages of an alert that is wanted: every channel is told once. A channel that the rule names no more gets
+    its all-clear, since it will get no other.
+    """
+    named, before = channels_of(claim.params), () if standing is None else channels_of(standing.params)
+    opened = [
+        _planned(claim, summary, {**claim.params, "channel": channel, "status": "open"}, single=False)
+        for channel in named
+        if channel not in before
+    ]
+    dropped = () if standing is None else (channel for channel in before if channel not in named)
+    return [*opened, *(_all_clear(standing or claim, channel) for channel in dropped)]
+
+
+def _all_clear(claim: Claim, channel: str) -> Planned:
+    summary = f"resolve alert {claim.params.get('title', '')!r}  {claim.target.path}"
+    params = {**claim.params, "channel": channel, "status": "resolved"}
+    return _planned(claim, summary, params, single=False, retracts=True)
 
 
 def _planned(claim: Claim, summary: str, params: Mapping[str, Any], *, single: bool, retracts: bool = False) -> Planned:

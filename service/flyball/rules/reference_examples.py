@@ -298,9 +298,11 @@ rules:
       - alert:
           when: missing
           title: "{{ subject.label }} {{ session.label }} lacks {{ missing | join(', ') }}"
-          body: "It was made on {{ session.timestamp }}."
-          channel: lab
+          body: "Its project is {{ project.label }}."
+          channel: [lab, log]
           severity: error
+          group_by: [project]
+          wait: 10m
           repeat: 3d
 """,
     ),

@@ -25,7 +25,6 @@ from flyball.settings.sources import PREFIX, Given, Source, from_environment, fr
 
 FILE = "flyball.yaml"
 NO_SUCH_VERSION = "is not available in this version"
-_USABLE_CHANNELS = frozenset(("log", "webhook"))
 
 
 class SettingsError(ConfigError):
@@ -81,7 +80,6 @@ def load_settings(
     if problems:
         raise SettingsError(problems)
     settings._config_dir = config_dir  # noqa: SLF001 - the loader is the class's own
-    settings._notices = _notices(settings)  # noqa: SLF001 - likewise
     return settings
 
 
@@ -208,12 +206,3 @@ def _completed(
         if fault:
             problems.append(Problem(places.place(("store",)), f"`store`: {fault}"))
     return settings.model_copy(update={"sites": sites}), problems
-
-
-def _notices(settings: Settings) -> tuple[str, ...]:
-    """What is accepted, and does nothing yet."""
-    return tuple(
-        f"channels.{name}: the kind {channel.kind} {NO_SUCH_VERSION}; rules that use it are refused"
-        for name, channel in settings.channels.items()
-        if channel.kind not in _USABLE_CHANNELS
-    )

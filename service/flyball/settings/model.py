@@ -17,6 +17,10 @@ from flyball.settings.sites import FlywheelSite, Site
 
 EMBEDDED = "embedded"
 BUILT_IN = {"log": LogChannel(kind="log")}
+LABELS_OUT = (
+    *("subject.label", "session.label", "acquisition.label", "project.label", "analysis.label", "file.name"),
+    *("gear.name", "gear.version", "job.id", "job.label", "job.state", "job.failure_reason", "job.gear_info"),
+)
 
 
 class Settings(BaseSettings):
@@ -48,16 +52,19 @@ class Settings(BaseSettings):
     channels: dict[Name, Channel] = Field(
         default={}, description="Where alerts go, by name. The channel `log` is always there."
     )
-    fields_out: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[A-Za-z0-9_]+)+$")], ...] = Field(
-        default=("subject.label", "session.label", "acquisition.label"),
-        description="What may leave the lab in messages. Labels by default: no dates of birth, no info.",
+    fields_out: tuple[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*$")], ...
+    ] = Field(
+        default=LABELS_OUT,
+        description="Fields of documents that may leave the lab in messages, each with all that is below it: "
+        "`file.info.snr`, `file.info`; a name without a dot is one of the rule's own (`let`). What is not listed is "
+        "written as `?`. By default labels and how jobs end: no names of people, no dates of birth, no info.",
     )
     heartbeat: Heartbeat | None = Field(default=None, description="A sign of life to a dead man's switch.")
     keep: Keep = Field(default=Keep(), description="How long history is kept, and how large the ledger may grow.")
     log: Log = Field(default=Log(), description="The daemon's own log.")
 
     _config_dir: Path = PrivateAttr(default=Path("config"))
-    _notices: tuple[str, ...] = PrivateAttr(default=())
 
     @classmethod
     def settings_customise_sources(
@@ -85,11 +92,6 @@ class Settings(BaseSettings):
     def rules_dir(self) -> Path:
         """The folder with the rule files, as it is shown to people."""
         return self._config_dir / self.rules
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What a person should know although it is no error."""
-        return self._notices
 
     @property
     def embedded(self) -> bool:

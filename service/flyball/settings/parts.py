@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
@@ -39,7 +41,7 @@ def plain_web_address(value: str) -> str:
     return value.rstrip("/")
 
 
-MailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+MailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$", max_length=254)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_web_address)]
 Address = Annotated[str, AfterValidator(plain_web_address)]
 
@@ -71,12 +73,33 @@ class Hook(Part):
     )
 
 
+def _mail_server(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ValueError("a mail server is written smtp(s)://user:password@host:port; with env:NAME for a secret one")
+    return value
+
+
+MailServer = Annotated[SecretStr, AfterValidator(_mail_server)]
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("there is no such time zone; write a name such as Europe/Berlin or UTC") from None
+    return value
+
+
 class _Channel(Part):
     min_severity: Severity = Field(
         default="info", description="Least severity that is sent. `error` keeps a pager quiet, `info` sends everything."
     )
     digest: Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = Field(
         default=None, description="Time of day (HH:MM) at which what is below `error` is sent together; else at once."
+    )
+    zone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC", description="Time zone of `digest`, such as Europe/Berlin. UTC, as containers have it."
     )
 
 
@@ -115,7 +138,14 @@ class EmailChannel(_Channel):
 
     kind: Literal["email"] = Field(description="email")
     to: Annotated[tuple[MailAddress, ...], Field(min_length=1)] = Field(description="Addresses of the recipients.")
-    smtp: SecretStr = Field(description="Mail server as smtp(s)://user:password@host:port.")
+    smtp: MailServer = Field(
+        description="Mail server as smtp(s)://user:password@host:port (465 for smtps, else 587). `smtp` changes to TLS "
+        "where the server offers it, and must before a password is sent to another machine."
+    )
+    sender: MailAddress | None = Field(
+        default=None,
+        description="Address that the mails come from. By default flyball@ and the first recipient's host.",
+    )
 
 
 Channel = Annotated[

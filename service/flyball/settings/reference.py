@@ -135,7 +135,7 @@ sites:
 """,
     "channels: log": f"""
 {_MAIN}channels:
-  quiet: {{kind: log, min_severity: error, digest: "07:30"}}
+  quiet: {{kind: log, min_severity: error, digest: "07:30", zone: Europe/Berlin}}
 """,
     "channels: webhook": f"""
 {_MAIN}channels:
@@ -145,18 +145,26 @@ sites:
     secret: env:HOOK_SECRET
     min_severity: warning
     digest: "07:30"
+    zone: Europe/Berlin
 """,
     "channels: slack": f"""
 {_MAIN}channels:
-  lab: {{kind: slack, url: env:SLACK_URL, min_severity: info, digest: "07:30"}}
+  lab: {{kind: slack, url: env:SLACK_URL, min_severity: info, digest: "07:30", zone: America/New_York}}
 """,
     "channels: teams": f"""
 {_MAIN}channels:
-  lab: {{kind: teams, url: env:TEAMS_URL, min_severity: info, digest: "07:30"}}
+  lab: {{kind: teams, url: env:TEAMS_URL, min_severity: info, digest: "07:30", zone: UTC}}
 """,
     "channels: email": f"""
 {_MAIN}channels:
-  ops: {{kind: email, to: [ops@example.org], smtp: env:SMTP_URL, min_severity: error, digest: "18:00"}}
+  ops:
+    kind: email
+    to: [ops@example.org]
+    smtp: env:SMTP_URL
+    sender: flyball@lab.example.org
+    min_severity: warning
+    digest: "18:00"
+    zone: UTC
 """,
     "heartbeat": f"""
 {_MAIN}heartbeat: {{url: env:HEARTBEAT_URL, every: 5m}}

@@ -38,6 +38,7 @@ class Api:
             web.get("/api/effects/{id}", self.effect),
             web.get("/api/failures", self.failures),
             web.get("/api/alerts", self.alerts),
+            web.get("/api/silences", self.silences),
             web.get("/api/why", self.why),
             *(web.post(f"/api/effects/{{effect}}/{verb}", self._verb(verb)) for verb in ("approve", "reject", "retry")),
             *(web.post(f"/api/rules/{{rule}}/{verb}", self._verb(verb)) for verb in ("pause", "resume")),
@@ -92,6 +93,11 @@ class Api:
         """`GET /api/alerts`."""
         given = parameters(request, ("rule", "target", "state", *_PAGING))
         return self._answers.json(await self._daemon.alerts(**_filters(given)))
+
+    async def silences(self, request: web.Request) -> web.Response:
+        """`GET /api/silences`: all that are in force, on one page."""
+        parameters(request, ())
+        return self._answers.json({"results": await self._daemon.silences(), "next": None})
 
     async def why(self, request: web.Request) -> web.Response:
         """`GET /api/why?rule=&target=`."""

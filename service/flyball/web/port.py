@@ -54,7 +54,10 @@ class Daemon(Protocol):
         ...
 
     async def status(self) -> Json:
-        """`version`, `uptime_s`, `idle`, `sites`, `rules`, `effects`, `settling`, `held`, `alerts`, `replicas`."""
+        """`version`, `uptime_s`, `idle`, `sites`, `rules`, `effects`, `settling`, `held`, `alerts`, `replicas`; also
+        `silences` (as below), `messages` (kept back: `{"silence", "digest", "group"}` → number) and `heartbeat`
+        (`{"sent", "error"}`, or null where none is configured).
+        """
         ...
 
     async def rules(self) -> list[Json]:
@@ -121,6 +124,10 @@ class Daemon(Protocol):
         after: str | None = None,
     ) -> Json:
         """A page of alerts, newest first."""
+        ...
+
+    async def silences(self) -> list[Json]:
+        """The silences in force: `{"id", "rule", "project", "until", "because", "since"}`; one of the two is null."""
         ...
 
     async def failed_jobs(self) -> list[Json]:

@@ -19,6 +19,7 @@ from flyball.ledger.noticing import Route
 from flyball.model.effect import TERMINAL, Blame, Effect, EffectState, Outcome, Report
 from flyball.model.errors import FlyballError, Stopping
 from flyball.model.ports import Clock, Store
+from flyball.rules import posting
 from flyball.rules.rule import Retry
 from flyball.workers.attempt import Mask, attempt, or_else, shielded
 from flyball.workers.ends import Ends
@@ -54,6 +55,7 @@ class Crew:
     Attributes:
         caps: rule → what it may do, for the rules that are loaded.
         retries: rule → its own retry rule.
+        routes: message channel → what it takes, and when.
         replica: who we are, where there are several; with it, attempts bear its name.
         able: whether effects may be taken now.
         under_way: the effects that are being carried out, by id.
@@ -81,6 +83,7 @@ class Crew:
         self.route = route
         self.caps: Mapping[str, Caps] = {}
         self.retries: Mapping[str, Retry] = {}
+        self.routes: Mapping[str, posting.Route] = {}
         self._at_once = at_once
         self._observe = observe
         self._looked = looked
@@ -136,13 +139,13 @@ class Crew:
         rooms = {site: room for site, number in busy.items() if (room := self._at_once - number) > few or not number}
         if not rooms:
             return 0
-        now, caps = self._clock.now(), self.caps
+        now, caps, routes = self._clock.now(), self.caps, self.routes
 
         def work(connection: Any) -> list[Effect]:
             return [
                 one
                 for site, room in rooms.items()
-                for one in take(connection, now, room, [site], caps, replica=self.replica())
+                for one in take(connection, now, room, [site], caps, routes, replica=self.replica())
             ]
 
         try:

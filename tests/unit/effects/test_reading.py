@@ -48,8 +48,12 @@ def wishes(do: str, more: str = "", **info: Any) -> list[Wish]:
         ("{note: {on: session, text: '{{ nope }}'}}", "file", "nope"),
         ("{alert: {title: ''}}", "file", "title"),
         ("{alert: {title: x, channel: nowhere}}", "file", "there is no channel 'nowhere'"),
-        ("{alert: {title: x, group_by: [project]}}", "file", "group_by"),
-        ("{alert: {title: x, wait: 5m}}", "file", "wait"),
+        ("{alert: {title: x, group_by: [gear]}}", "file", "known to rules on each job"),
+        ("{alert: {title: x, group_by: [session]}}", "subject", "has no session to group by"),
+        ("{alert: {title: x, group_by: [nope > 1]}}", "file", "nope"),
+        ("{alert: {title: x, wait: long}}", "file", "wait"),
+        ("{alert: {title: x, channel: [lab, nowhere]}}", "file", "there is no channel 'nowhere'"),
+        ("{alert: {title: x, channel: []}}", "file", "channel"),
         ("{alert: {title: x, severity: bad}}", "file", "severity"),
         ("{alert: {title: x, repeat: 3}}", "file", "no duration"),
     ],
@@ -126,6 +130,7 @@ def test_an_alert() -> None:
         "body": "",
         "severity": "warning",
         "repeat": 259200.0,
+        "project": "scien/tome",
     }
     assert found.over == "resolve"
 

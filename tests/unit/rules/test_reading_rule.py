@@ -278,7 +278,6 @@ def test_what_is_wrong(body: str, message: str) -> None:
         ("[{tag: {on: group, set: {A: 'true'}}}]", "4:21: `on`: a group carries no tags"),
         ("[{alert: {title: '{{ sesion.label }}'}}]", "4:26: `title`: unknown name `sesion`"),
         ("[{alert: {title: '{{ cycler() }}'}}]", "4:26: `title`: nothing can be called in a template"),
-        ("[{alert: {title: x, channel: lab}}]", "4:38: `channel`: the channel `lab` is of kind slack, which is not"),
     ],
 )
 def test_what_is_wrong_with_effects(do: str | None, message: str) -> None:

@@ -53,6 +53,7 @@ class FakeDaemon:
         self.known_failed_jobs: list[Json] = []
         self.known_failures: list[Json] = []
         self.known_weather: Json = {}
+        self.known_silences: list[Json] = []
         self.broken: BaseException | None = None  # raised by everything but readiness
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.measured = 0
@@ -127,6 +128,10 @@ class FakeDaemon:
     async def events(self, **filters: Any) -> Json:
         self._note("events", filters)
         return _page(self.known_events, filters)
+
+    async def silences(self) -> list[Json]:
+        self._note("silences", {})
+        return self.known_silences
 
     async def alerts(self, **filters: Any) -> Json:
         self._note("alerts", filters)

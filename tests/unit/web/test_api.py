@@ -27,6 +27,7 @@ PAGED = {"limit": 100}
         ("/api/decisions?current=true&state=no", ("decisions", {"current": True, "state": "no", **PAGED})),
         ("/api/decisions?current=false", ("decisions", {"current": False, **PAGED})),
         ("/api/events?kind=job&source=poll", ("events", {"kind": "job", "source": "poll", **PAGED})),
+        ("/api/silences", ("silences", {})),
         ("/api/alerts?state=open&rule=a", ("alerts", {"state": "open", "rule": "a", **PAGED})),
         ("/api/why?rule=a&target=t", ("why", {"rule": "a", "target": "t"})),
         ("/api/rules/a%2Fb", ("rule", {"id": "a/b"})),

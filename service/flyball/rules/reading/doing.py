@@ -19,6 +19,7 @@ from flyball.rules.catalog import Compiler, EffectKind, Fault, PathInFile, unkno
 from flyball.rules.expression import Expression
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.fields import expression_text
+from flyball.rules.reading.static import Paths
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import EffectSpec
 
@@ -31,7 +32,6 @@ KNOWN_KINDS = frozenset(
 """The kinds of the language; a version may have fewer, and installed packages may bring more."""
 
 WHEN = "when"
-_USABLE_CHANNELS = frozenset(("log", "webhook"))
 
 
 class Doing:
@@ -63,9 +63,17 @@ class Doing:
                 self._check(index, entry)
 
     def compile(
-        self, each: Level, names: frozenset[str], notify: str | None, site: str | None = None
+        self,
+        each: Level,
+        names: frozenset[str],
+        notify: str | None,
+        site: str | None = None,
+        own: Mapping[str, Paths] | None = None,
     ) -> tuple[EffectSpec, ...]:
-        """The compiled entries; what is wrong is among the problems of the texts."""
+        """The compiled entries; what is wrong is among the problems of the texts.
+
+        `own`: name of `let` or `select` → what its value comes from.
+        """
         done: list[EffectSpec] = []
         before: Counter[str] = Counter()
         for index, kind, params, when_text in self._entries:
@@ -74,9 +82,9 @@ class Doing:
             if when_text is not None:
                 when = self._texts.expression(when_text, names, (*path, WHEN))
             try:
-                self._check_channel(params, notify)
                 # Counted among its kind: entries of other kinds may come and go without it becoming another one.
-                spec = kind.compile(params, when, before[kind.name], self._compiler(each, names, notify, path, site))
+                compiler = self._compiler(each, names, notify, path, site, own or {})
+                spec = kind.compile(params, when, before[kind.name], compiler)
             except Fault as fault:
                 place = self._written.place((*path, *fault.path), offset=fault.offset)
                 named = next((f"`{part}`: " for part in reversed(fault.path) if isinstance(part, str)), "")
@@ -117,6 +125,8 @@ class Doing:
         except ValidationError as error:
             self._texts.problems += problems_of(error, self._written, kind.params, (*path, name), also=(WHEN,))
             return
+        if "channel" in kind.params.model_fields:
+            self.uses_notify = self.uses_notify or getattr(params, "channel", None) is None
         when = expression_text(given[WHEN]) if given.get(WHEN) is not None else None
         if when is not None and not isinstance(when, str):
             self._wrong((*path, name, WHEN), "`when` is an expression, written as text")
@@ -125,22 +135,14 @@ class Doing:
         meaning = params.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         self.meaning.append({name: {**meaning, **({WHEN: when} if when is not None else {})}})
 
-    def _check_channel(self, params: BaseModel, notify: str | None) -> None:
-        """The channel of an alert must be one that this version can use; whether it exists is the kind's to say."""
-        if "channel" not in type(params).model_fields:
-            return
-        own = getattr(params, "channel", None)
-        self.uses_notify = self.uses_notify or own is None
-        kind = (self._around.channels or {}).get(own or notify or "")
-        if kind is not None and kind not in _USABLE_CHANNELS:
-            raise Fault(
-                ("channel",),
-                f"the channel `{own or notify}` is of kind {kind}, which is not available in this version; "
-                f"use one of kind {' or '.join(sorted(_USABLE_CHANNELS))}",
-            )
-
     def _compiler(
-        self, each: Level, names: frozenset[str], notify: str | None, path: Path, site: str | None
+        self,
+        each: Level,
+        names: frozenset[str],
+        notify: str | None,
+        path: Path,
+        site: str | None,
+        own: Mapping[str, Paths],
     ) -> Compiler:
         return Compiler(
             each=each,
@@ -151,11 +153,18 @@ class Doing:
             environment=self._around.environment,
             channels=None if self._around.channels is None else frozenset(self._around.channels),
             notify=notify,
+            fields_out=self._around.fields_out,
+            own=own,
+            warn=lambda message, below: self._remark(message, (*path, *below)),
             profile=self._texts.profile,
             sites=self._around.site_kinds,
             site=site,
             local=self._local,
         )
+
+    def _remark(self, message: str, path: Path) -> None:
+        self.meaning.append({"remark": message})  # so that what depends on the settings is decided anew with them
+        self._texts.warnings.append(Problem(self._written.place(path), message))
 
     def _local(self, name: str, path: PathInFile) -> LocalFile:
         if self._around.files is None:

@@ -26,6 +26,7 @@ def read_rules(
     channels: Mapping[str, str] | None = None,
     hooks: frozenset[str] | None = None,
     files: ConfigFiles | None = None,
+    fields_out: frozenset[str] | None = None,
 ) -> RuleSet:
     """All rules below a folder, each refused alone where it is broken.
 
@@ -38,6 +39,7 @@ def read_rules(
         channels: channel name → kind; None: not known, so not checked.
         hooks: names of the incoming webhooks; None: not known, so not checked.
         files: the config folder's files that effects name; None: not known, so not checked.
+        fields_out: fields of documents that may leave in messages; None: all.
     """
     texts: dict[str, bytes] = {}
     rejected: list[Rejected] = []
@@ -54,7 +56,7 @@ def read_rules(
         except OSError as error:
             problem = Problem(Place(str(path)), f"the file cannot be read ({error.strerror}); check its permissions")
             rejected.append(Rejected("file", None, (problem,)))
-    read = read_texts(texts, Surroundings(catalog, site_kinds, environment, channels, hooks, files))
+    read = read_texts(texts, Surroundings(catalog, site_kinds, environment, channels, hooks, files, fields_out))
     if not rejected:
         return read
     return RuleSet(read.rules, (*rejected, *read.rejected), read.functions, read.tests, read.warnings, read.files)

@@ -30,7 +30,7 @@ from flyball.rules.reading.models import DefaultsForm, ExpectedForm, RuleForm, S
 from flyball.rules.reading.names import a, in_order, names_at, names_below, wrong_name
 from flyball.rules.reading.profile import Profiles
 from flyball.rules.reading.result import RuleTest
-from flyball.rules.reading.static import levels_below, own_needs, reads_of, rests_on_of, with_runs
+from flyball.rules.reading.static import levels_below, own_needs, reads_of, rests_on_of, sources_of, with_runs
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import (
     Expected,
@@ -114,7 +114,7 @@ class RuleReader:
         expected = self._expected(form, each)
         notify = self._defaults.notify if self._defaults is not None else None
         self._check_notify(notify)
-        do = doing.compile(each, names, notify, site)
+        do = doing.compile(each, names, notify, site, sources_of(let, select))
         trigger = with_runs(trigger, do)
         if self.problems or site is None:
             return []

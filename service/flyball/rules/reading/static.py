@@ -88,6 +88,12 @@ def own_needs(expressions: Iterable[Expression], own: Mapping[str, object]) -> f
     )
 
 
+def sources_of(let: Iterable[tuple[str, Expression]], select: Iterable[Selection]) -> dict[str, Paths]:
+    """The rule's own names, and every path that their values come from; of a selection, whole documents of a level."""
+    found = {name: expression.reads | expression.reads_below for name, expression in let}
+    return found | {one.name: frozenset({(str(one.of),)}) for one in select}
+
+
 def with_runs(triggers: Triggers, do: tuple[EffectSpec, ...]) -> Triggers:
     """The triggers, and the end of each run that an effect stands on."""
     gears = tuple(sorted({name for spec in do for name in getattr(spec, "runs", ())}))

@@ -20,6 +20,7 @@ class Surroundings:
         channels: channel name → kind; None: not checked.
         hooks: names of the incoming webhooks; None: not checked.
         files: the config folder's files that effects name; None: not known here.
+        fields_out: fields of documents that may leave in messages; None: all.
     """
 
     catalog: Catalog
@@ -28,3 +29,4 @@ class Surroundings:
     channels: Mapping[str, str] | None = None
     hooks: frozenset[str] | None = None
     files: ConfigFiles | None = None
+    fields_out: frozenset[str] | None = None

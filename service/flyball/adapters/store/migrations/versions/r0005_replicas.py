@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0001"
+down_revision = "0004"
 
 _OURS = (
     *(
@@ -22,7 +22,7 @@ _OURS = (
         "looks",
         "marks",
     ),
-    *("nodes", "rules", "rulings", "replicas", "budgets"),
+    *("nodes", "rules", "rulings", "replicas", "budgets", "posts", "told", "silences"),
 )
 
 
