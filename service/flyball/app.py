@@ -46,7 +46,7 @@ from flyball.triggers.scouting import ScoutWatch
 from flyball.triggers.watch import Watch
 from flyball.triggers.weather import Weather
 from flyball.wake import Bell
-from flyball.web.barometer import Barometer
+from flyball.web.barometer import Barometer, Totals
 from flyball.web.metrics import Metrics
 from flyball.workers.crew import Crew
 from flyball.workers.reporting import ReportPress
@@ -285,6 +285,15 @@ class Daemon(Loops):
         """Tell the other replicas, where there are any."""
         if self.replicas is not None:
             await self.replicas.tell(what)
+
+    def samples(self) -> dict[str, tuple[Totals, float | None]]:
+        """Each site's requests since the start, and how many seconds ago it was last read."""
+        now, found = self.clock.now(), {}
+        for name, parts in self.all_sites.items():
+            count, last = parts.requests, self.weather(name).last_poll
+            lag = None if last is None else max(0.0, (now - last).total_seconds())
+            found[name] = (Totals(count.total, count.throttled, count.failed), lag)
+        return found
 
     def ring(self) -> None:
         """There is something to decide or to do."""

@@ -36,7 +36,7 @@ from flyball.triggers.watch import Watch
 from flyball.triggers.watching import Watching
 from flyball.triggers.weather import Weather
 from flyball.wake import Bell
-from flyball.web.barometer import EVERY, Barometer, Totals
+from flyball.web.barometer import Barometer, Totals
 from flyball.workers.crew import Crew
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ class Loops(ABC):
     @abstractmethod
     async def reload(self) -> Taken:
         """Read the rule folder again, and put what is good in force."""
+
+    @abstractmethod
+    def samples(self) -> dict[str, tuple[Totals, float | None]]:
+        """Each site's requests since the start, and how many seconds ago it was last read."""
 
     # --- side by side
 
@@ -153,15 +157,6 @@ class Loops(ABC):
                 self._act.ring()
             await asyncio.sleep(REPEATS_EVERY)
 
-    async def note_weather(self) -> None:
-        """Take a sample of each site's weather for the status page's charts, until cancelled."""
-        while not self.supervisor.stopping.is_set():
-            for name, parts in self.all_sites.items():
-                count, last = parts.requests, self.weather(name).last_poll
-                lag = None if last is None else max(0.0, (self.clock.now() - last).total_seconds())
-                self.barometer.note(name, Totals(count.total, count.throttled, count.failed), lag)
-            await asyncio.sleep(EVERY)
-
     async def trouble(self) -> str | None:
         """What keeps the daemon from doing its work; None: it is well."""
         rounds = {
@@ -183,8 +178,8 @@ class Loops(ABC):
             "alerts": self.repeat_alerts,
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
-            "weather": self.note_weather,
             "keeper": self.keeper.run,
+            "weather": partial(self.barometer.run, self.samples),
         }
         if self.heartbeat is not None:
             found["heartbeat"] = self.heartbeat.run

@@ -5,7 +5,9 @@ Kept in memory, from the start of the process; for longer times there is Prometh
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -51,6 +53,13 @@ class Barometer:
         series.throttled.append(totals.throttled - before.throttled)
         series.failed.append(totals.failed - before.failed)
         series.lag.append(None if lag_s is None else round(lag_s, 1))
+
+    async def run(self, read: Callable[[], Mapping[str, tuple[Totals, float | None]]]) -> None:
+        """Take a sample of every site now and every `EVERY` seconds, until cancelled."""
+        while True:
+            for site, (totals, lag_s) in read().items():
+                self.note(site, totals, lag_s)
+            await asyncio.sleep(EVERY)
 
     def shown(self) -> dict[str, Any]:
         """Site → `{"every_s", "requests", "throttled", "failed", "lag_s"}`: lists, oldest first, a number a sample."""
