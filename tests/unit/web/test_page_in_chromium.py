@@ -262,8 +262,14 @@ async def test_silences_are_shown(tab: Tab, make: Make) -> None:
     daemon.more_status = {
         "silences": [{"id": "1", "rule": None, "project": "scien/*", "until": until, "because": HOSTILE}]
     }
+    daemon.more_status |= {
+        "messages": {"silence": 2, "digest": 1, "group": 0},
+        "heartbeat": {"sent": None, "error": "502 from the monitor"},
+    }
     await show(tab, await make(daemon))
     shown = await text(tab, "#silences")
     assert shown.startswith("silenced scien/* until ")
     assert shown.endswith(HOSTILE)
     assert HOSTILE in await text(tab, "#alerts")
+    assert await text(tab, "#alerts-note") == "2 messages wait for a silence. 1 message waits for the digest."
+    assert "Heartbeat is not heard: 502 from the monitor" in await text(tab, "#troubles")

@@ -115,6 +115,7 @@ function troubles() {
     if (silent(whole)) found.push([`Site ${name}`, whole.error || "does not answer"]);
     else if (late(whole)) found.push([`Site ${name}`, `nothing was read for ${span(whole.lag_s)}`]);
   }
+  if (known.status?.heartbeat?.error) found.push(["Heartbeat", `is not heard: ${known.status.heartbeat.error}`]);
   for (const [id, one] of Object.entries(known.rules)) if (one.rejected) found.push([`Rule ${id}`, one.rejected]);
   return found.length <= MOST ? found : [...found.slice(0, MOST), ["And", `${found.length - MOST} more; see the lists below.`]];
 }
@@ -218,7 +219,10 @@ function notes() {
   fill("held-note", [...byHand, ...rest(held, known.held.length, "effects", { state: "held" })]);
   const more = known.failures?.more;
   fill("failures-note", [more ? `and ${count(more)} more groups; ` : null, known.status?.effects?.failed ? link("all failed effects", "effects", { state: "failed" }) : null]);
-  fill("alerts-note", rest(open, known.alerts.length, "alerts"));
+  const { silence = 0, digest = 0, group = 0 } = known.status?.messages || {};
+  const kept = [[silence, "a silence"], [digest, "the digest"], [group, "their group"]].filter(([number]) => number)
+    .map(([number, what]) => `${count(number)} ${number === 1 ? "message waits" : "messages wait"} for ${what}. `);
+  fill("alerts-note", [...kept, ...rest(open, known.alerts.length, "alerts")]);
   silences(known.status?.silences || []);
 }
 
