@@ -97,7 +97,9 @@ def test_health_and_readiness(asked: Asked) -> None:
     said = answer.json()
     assert (answer.status, said["status"]) == (200, "ready")
     assert said["checks"].keys() >= {"store", "sites", "rules"}
-    assert said["checks"]["rules"] == {"loaded": 6, "rejected": 0}
+    loaded = len(asked.daemon.status()["rules"])
+    assert loaded >= 6
+    assert said["checks"]["rules"] == {"loaded": loaded, "rejected": 0}
     main = said["checks"]["sites"]["main"]
     assert main.keys() >= {"ok", "last_poll", "lag_s", "error"}
     assert main["ok"] is True
@@ -203,14 +205,9 @@ def test_effects_page_by_page(asked: Asked) -> None:
 def test_rules_decisions_events_and_alerts(asked: Asked) -> None:
     """Each is a page of results, and holds what happened."""
     rules = _pages(asked.daemon, "/api/rules", 2)
-    assert [row["id"] for row in rules] == [
-        "bold-qc",
-        "motion-note",
-        "protocol",
-        "recon-all",
-        "recon-all-by-session",
-        "t1-qc",
-    ]
+    names = [row["id"] for row in rules]
+    assert names == sorted(asked.daemon.status()["rules"])
+    assert set(names) >= {"bold-qc", "motion-note", "protocol", "recon-all", "recon-all-by-session", "t1-qc"}
     assert asked.daemon.ask("/api/rules/protocol").json()["id"] == "protocol"
     decisions = _pages(asked.daemon, "/api/decisions?rule=protocol&current=true", 9)
     assert {row["target"]["id"] for row in decisions if row["decision"] == "yes"} >= expected_incomplete(asked.lab)
