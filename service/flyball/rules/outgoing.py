@@ -1,7 +1,8 @@
 """What may leave in messages: only the fields of documents that the settings allow (`fields_out`). Pure.
 
-The rule's own words, and what it expects (`missing`), are no fields of documents. A value of the rule's own (`let`) may
-leave when everything that it reads may. What may not is written as a value that is missing: `?`.
+The rule's own words, the values of its matrix among them, and what it expects (`missing`) are no fields of documents. A
+value of the rule's own (`let`) may leave when everything that it reads may. What may not is written as a value that is
+missing: `?`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Path = tuple[str, ...]
 Paths = frozenset[Path]
 
 _PERSONAL: Final = (Level.SUBJECT, Level.SESSION, Level.ACQUISITION)
-_DOCUMENTS: Final = frozenset((*(str(level) for level in Level), "gear", "event", "row"))
+_DOCUMENTS: Final = frozenset((*(str(level) for level in Level if level is not Level.MATRIX), "gear", "event", "row"))
 
 
 class Outgoing:
