@@ -12,15 +12,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from flyball.configfile.addresses import passwords_in
 from flyball.settings.keeping import Keep
+from flyball.settings.outgoing import FIELDS_OUT
 from flyball.settings.parts import Channel, Heartbeat, Hook, Http, Log, LogChannel, Name
 from flyball.settings.sites import FlywheelSite, Site
 
 EMBEDDED = "embedded"
 BUILT_IN = {"log": LogChannel(kind="log")}
-LABELS_OUT = (
-    *("subject.label", "session.label", "acquisition.label", "project.label", "analysis.label", "file.name"),
-    *("gear.name", "gear.version", "job.id", "job.label", "job.state", "job.failure_reason", "job.gear_info"),
-)
 
 
 class Settings(BaseSettings):
@@ -55,10 +52,10 @@ class Settings(BaseSettings):
     fields_out: tuple[
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*$")], ...
     ] = Field(
-        default=LABELS_OUT,
+        default=FIELDS_OUT,
         description="Fields of documents that may leave the lab in messages, each with all that is below it: "
         "`file.info.snr`, `file.info`; a name without a dot is one of the rule's own (`let`). What is not listed is "
-        "written as `?`. By default labels and how jobs end: no names of people, no dates of birth, no info.",
+        "written as `?`. By default labels, states and MRIQC's metrics: no names of people, no dates, no other info.",
     )
     heartbeat: Heartbeat | None = Field(default=None, description="A sign of life to a dead man's switch.")
     keep: Keep = Field(default=Keep(), description="How long history is kept, and how large the ledger may grow.")

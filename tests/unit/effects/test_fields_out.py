@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fakes.bench import SITE, Bench, node
 from flyball.effects.catalog import KINDS
 from flyball.rules.reading import RuleSet, Surroundings, read_texts
-from flyball.settings.model import LABELS_OUT
+from flyball.settings.outgoing import FIELDS_OUT
 
 LABELS = ("subject.label", "session.label", "acquisition.label")
 PEOPLE: dict[str, Any] = {
@@ -30,12 +31,12 @@ LET = """
 """
 
 
-def rules(title: str, fields: tuple[str, ...] | None, more: str = "") -> RuleSet:
+def rules(title: str, fields: tuple[str, ...] | None, more: str = "", each: str = "session") -> RuleSet:
     """A rule on sessions with this title."""
     text = f"""
 rules:
   - id: r
-    each: session
+    each: {each}
     since: all
 {more}
     do: [{{alert: {{title: "{title}", body: "b"}}}}]
@@ -127,11 +128,23 @@ def test_a_change_of_what_may_leave_makes_a_new_version() -> None:
 
 
 def test_nothing_about_a_person_by_default() -> None:
-    """Neither whole documents, nor info, nor what people are called."""
-    assert not [one for one in LABELS_OUT if "." not in one]
-    assert not [
-        one
-        for one in LABELS_OUT
-        if any(word in one for word in ("info.", "name", "birth", "sex", "age"))
-        and one not in ("file.name", "gear.name")
-    ]
+    """Neither whole documents, nor info other than MRIQC's metrics, nor what people are called, nor their dates."""
+    assert not [one for one in FIELDS_OUT if "." not in one]
+    named = {"file.name", "gear.name", "analysis.name"}
+    personal = re.compile(r"(first|last)?name|birth|sex|age$|race|ethnicity|timestamp|created|info$")
+    assert {one for one in FIELDS_OUT if personal.search(one.rpartition(".")[2])} <= named | {
+        "job.gear_info",
+        "analysis.gear_info",
+    }
+    assert {one for one in FIELDS_OUT if one.startswith(("subject.", "session."))} == {
+        f"{level}.{field}" for level in ("subject", "session") for field in ("label", "id", "tags")
+    }
+
+
+def test_metrics_may_leave_by_default() -> None:
+    """An alert about a poor scan can say how poor it is."""
+    title = "{{ file.info.snr }} {{ file.info.IQM.tsnr }} {{ file.info.PatientName }} {{ subject.date_of_birth }}"
+    warnings = [str(one) for one in rules(title, FIELDS_OUT, each="file").warnings]
+    assert len(warnings) == 2
+    assert "file.info.PatientName" in warnings[0]
+    assert "subject.date_of_birth" in warnings[1]
