@@ -38,7 +38,7 @@ def with_store(config: Path, store: str) -> None:
     (config / "flyball.yaml").write_bytes(orjson.dumps(told))
 
 
-@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("kind", [pytest.param("embedded", marks=pytest.mark.slow), "postgresql"])
 def test_a_lab_moves(kind: str, tmp_path: Path) -> None:
     """To a new file or to PostgreSQL: the next run there writes nothing, and an export of it is the same again."""
     with SandboxProgram(tmp_path, {"jobs": QUICK_JOBS}) as box:
@@ -64,6 +64,7 @@ def test_a_lab_moves(kind: str, tmp_path: Path) -> None:
         assert json.loads(checked.out)["ok"] is True
 
 
+@pytest.mark.slow
 def test_a_back_up_taken_beside_a_daemon_is_put_back(tmp_path: Path) -> None:
     """It goes on from where the copy was taken, and asks the site before it repeats what came after."""
     with SandboxProgram(tmp_path, {"jobs": QUICK_JOBS}) as box:

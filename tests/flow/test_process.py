@@ -50,6 +50,7 @@ def test_until_idle_twice(dialect: str, tmp_path: Path) -> None:
     assert said["rules"]["recon-all"]["effects"]["done"] == 22
 
 
+@pytest.mark.slow
 def test_the_shipped_lab_as_it_is_twice(tmp_path: Path) -> None:
     """With the shipped settings and rules, their waits for quiet included, on a sandbox whose jobs take their time."""
     with SandboxProgram(tmp_path) as box:
@@ -253,6 +254,7 @@ def test_broken_settings_end_with_two(tmp_path: Path) -> None:
         assert "Traceback" not in program.err
 
 
+@pytest.mark.slow
 def test_a_site_that_comes_up_late(tmp_path: Path) -> None:
     """While it is down, readiness names the site, its address and what to check; once it is up, nothing was lost."""
     with SandboxProgram(tmp_path / "early", {"jobs": QUICK_JOBS}) as early:
