@@ -67,8 +67,10 @@ class Tab:
                 self.trouble.append(str(params["args"]))
 
     async def goto(self, url: str) -> None:
-        """Open an address; one that differs in nothing but what follows the # keeps the page."""
-        await self.ask("Page.navigate", url=url)
+        """Open an address and leave the page before; one that differs in nothing but what follows the # keeps it."""
+        await self.run("void (window.isBeingLeft = true)")
+        if "loaderId" in await self.ask("Page.navigate", url=url):
+            await self.until("window.isBeingLeft === undefined && document.readyState === 'complete'")
 
     async def size(self, width: int, height: int, *, dark: bool = False) -> None:
         """The window's inner size in CSS pixels, and the colour scheme."""
