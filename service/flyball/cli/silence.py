@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from flyball.adapters.store.opening import open_ledger
-from flyball.cli.check import run_loop_value
-from flyball.cli.common import USAGE, Lab, fail, load_lab, options, out, say_json, say_table
+from flyball.cli.common import Lab, load_lab
+from flyball.cli.looping import run_loop_value
+from flyball.cli.saying import USAGE, fail, options, out, say_json, say_table
 from flyball.clock import SystemClock
 from flyball.configfile.durations import parse_duration
 from flyball.ledger.silencing import lift as lift_silence

@@ -14,21 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from flyball.adapters.store.opening import open_ledger
-from flyball.cli.check import run_loop_value
-from flyball.cli.common import (
-    FAILED,
-    FINE,
-    USAGE,
-    Exit,
-    Lab,
-    complain,
-    fail,
-    known_rules,
-    load_lab,
-    options,
-    out,
-    say_json,
-)
+from flyball.cli.common import Lab, known_rules, load_lab
+from flyball.cli.looping import run_loop_value
+from flyball.cli.saying import FAILED, FINE, USAGE, Exit, complain, fail, options, out, say_json
 from flyball.clock import SystemClock
 from flyball.ledger import reopening, steering
 from flyball.ledger.failures import retry_group
