@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flyball.cli.common import USAGE, Lab, fail, load_lab, options, out, say_json, say_table
+from flyball.cli.common import Lab, load_lab
+from flyball.cli.saying import USAGE, fail, options, out, say_json, say_table
 from flyball.cli.writing import write
 from flyball.clock import SystemClock
 from flyball.configfile.durations import parse_duration

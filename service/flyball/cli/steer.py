@@ -13,19 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flyball.cli.common import (
-    FAILED,
-    FINE,
-    USAGE,
-    Exit,
-    complain,
-    fail,
-    known_rules,
-    load_lab,
-    options,
-    out,
-    say_json,
-)
+from flyball.cli.common import known_rules, load_lab
+from flyball.cli.saying import FAILED, FINE, USAGE, Exit, complain, fail, options, out, say_json
 from flyball.cli.writing import write
 from flyball.ledger import reopening, steering
 from flyball.ledger.failures import retry_group

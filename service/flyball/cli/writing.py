@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from flyball.adapters.store.opening import open_ledger
-from flyball.cli.check import run_loop_value
 from flyball.cli.common import Lab
+from flyball.cli.looping import run_loop_value
 from flyball.clock import SystemClock
 
 

@@ -195,7 +195,9 @@ class Dispatcher:
                 total += owe_cells(connection, rule, now)
                 continue
             since = bound_of(rule, self.first_seen)
-            total += owe_everywhere(connection, rule.id, rule.site, rule.each, now=now, since=since)
+            # an edited scope is held against every target: what fell out of it is let go of
+            scope = None if rule.id in self.edited else rule.scope.levels.get(str(Level.PROJECT))
+            total += owe_everywhere(connection, rule.id, rule.site, rule.each, now=now, since=since, scope=scope)
             if since is not None:
                 owe_known(connection, rule, now=now)  # older, and its business all the same
         return total
