@@ -254,6 +254,11 @@ class Daemon(Loops):
             return self.all_watches[site].weather
         return self.replicas.leading.weather(site)
 
+    def lag(self, site: str) -> float | None:
+        """Seconds since the last round that went through, which is how old the newest news can be; None: none did."""
+        last = self.weather(site).last_poll
+        return None if last is None else max(0.0, (self.clock.now() - last).total_seconds())
+
     async def _met(self, site: str) -> None:
         """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
         watch = self.watches[site]
@@ -288,11 +293,10 @@ class Daemon(Loops):
 
     def samples(self) -> dict[str, tuple[Totals, float | None]]:
         """Each site's requests since the start, and how many seconds ago it was last read."""
-        now, found = self.clock.now(), {}
+        found = {}
         for name, parts in self.all_sites.items():
-            count, last = parts.requests, self.weather(name).last_poll
-            lag = None if last is None else max(0.0, (now - last).total_seconds())
-            found[name] = (Totals(count.total, count.throttled, count.failed), lag)
+            count = parts.requests
+            found[name] = (Totals(count.total, count.throttled, count.failed), self.lag(name))
         return found
 
     def ring(self) -> None:
