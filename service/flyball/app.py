@@ -124,17 +124,7 @@ class Daemon(Loops):
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
         self.scouts = Scouts(self.store, self.clock, self._saw_request)
-        for name, settings in self.settings.sites.items():
-            if isinstance(settings, NeuroscoutSite):
-                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
-                self._stack.push_async_callback(scout.client.close)
-                continue
-            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
-            self._stack.push_async_callback(parts.client.close)
-            self.sites[name] = parts
-            needs = needs_of(self.book.rules.rules, name)
-            met = partial(self._met, name)
-            self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+        self._connect()
         at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
         fonts = None if self._only_look else self.settings.data_dir / "plots"
         self.press = ReportPress(self.store, fonts, most=at_once // 4)
@@ -169,9 +159,26 @@ class Daemon(Loops):
             dispatcher=self.dispatcher,
             changed=self.ring,
         )
-        if self._only_look:
-            self.opened = True
-            return
+        if not self._only_look:
+            await self._begin(taken)
+        self.opened = True
+
+    def _connect(self) -> None:
+        """The clients of all sites, and the watches over them; nothing is sent yet."""
+        for name, settings in self.settings.sites.items():
+            if isinstance(settings, NeuroscoutSite):
+                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
+                self._stack.push_async_callback(scout.client.close)
+                continue
+            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
+            self._stack.push_async_callback(parts.client.close)
+            self.sites[name] = parts
+            needs = needs_of(self.book.rules.rules, name)
+            met = partial(self._met, name)
+            self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+
+    async def _begin(self, taken: Taken) -> None:
+        """What is owed from before, and to rules that are new; where there are replicas, become one of them."""
         if self.replicas is None:
             await self.crew.recover()
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
@@ -181,7 +188,6 @@ class Daemon(Loops):
             self.hooks.accepted = partial(self.tell, "hooks")
             bells = (self._decide, self._act)
             await self.replicas.enter(self.dispatcher, self.crew, self.all_watches, bells, self.hooks.ring, self.reload)
-        self.opened = True
 
     def _all_parts(self) -> list[SiteParts | ScoutParts]:
         return [*self.sites.values(), *self.scouts.parts.values()]
