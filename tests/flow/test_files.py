@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flyball.adapters.folder import FilePart
 from flyball.sandbox import Sandbox, Scenario
 from flyball.sandbox.files import content_of, find_file, put_file
 from flyball.sandbox.metadata import change_file_info
@@ -111,6 +113,38 @@ async def test_downloads_in_bad_weather(kind: str, tmp_path: Path) -> None:
         async with opened(config) as daemon:
             assert await daemon.run_until_idle()
         assert on_disk(tmp_path / "var" / "qa") == reports(box)
+
+
+@pytest.mark.parametrize("hashed", [True, False], ids=["hashed", "no-hash"])
+@pytest.mark.parametrize("left", ["some", "all", "more", "other"])
+async def test_a_begun_download_is_gone_on_with(
+    left: str, hashed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a kill left of a file, also all of it, one attempt is enough; what came is not asked for again."""
+    async with Sandbox(Scenario.named("lab")) as box:
+        for row in box.site.files.rows.values():
+            if not hashed:
+                row["hash"] = None
+        rows = box.site.files.rows.values()
+        whole = {(one["parent_ref"]["id"], one["name"]): content_of(box.site, one) for one in rows}
+        begun: list[str] = []
+        make = FilePart.__init__
+
+        def kept(part: FilePart, root: Path, folders: Sequence[str], name: str, key: str) -> None:
+            make(part, root, folders, name, key)
+            _, container, file, *_ = key.split("/")
+            content = whole[container, file]
+            part.add({"some": content[:9], "all": content, "more": content + b"x", "other": content[::-1]}[left])
+            begun.append(key)
+
+        monkeypatch.setattr(FilePart, "__init__", kept)
+        config = write_lab(tmp_path, box.key, REPORTS)
+        async with opened(config) as daemon:
+            assert await daemon.run_until_idle()
+            assert sum(daemon.crew.tally.attempts.values()) == len(begun) > 0
+        assert on_disk(tmp_path / "var" / "qa") == reports(box)
+        asked = [one for one in box.requests.last if "/files/" in one.path and one.path.endswith(".html")]
+        assert len(asked) == (0 if left == "all" and hashed else len(begun))
 
 
 def sheet(config: Path, content: bytes) -> None:
