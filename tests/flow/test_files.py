@@ -6,16 +6,18 @@ import asyncio
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flyball.adapters.folder import FilePart
+from flyball.model.effect import Outcome
 from flyball.sandbox import Sandbox, Scenario
 from flyball.sandbox.files import content_of, find_file, put_file
 from flyball.sandbox.metadata import change_file_info
+from support.killing import KILLED, Nursery, Trap
 from support.lab import opened, write_lab, writes
 from support.process import DaemonProgram, until
 
@@ -39,6 +41,13 @@ rules:
     do:
       - upload: {file: sheets/protocol.pdf, to: project}
 """
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """One for the tests of this file."""
+    with Nursery() as found:
+        yield found
 
 
 def reports(box: Sandbox) -> Counter[tuple[str, bytes]]:
@@ -235,20 +244,23 @@ async def test_an_edited_local_file_is_sent_while_running(tmp_path: Path) -> Non
             await asyncio.to_thread(until, lambda: sheets() == {b"second"}, 30, "the second sheet on every project")
 
 
-@pytest.mark.parametrize("after", [0.02, 0.1, 0.3])
-async def test_uploads_and_downloads_survive_kills(after: float, tmp_path: Path) -> None:
-    """Killed at some moment and started again: whole files, one new version, and what people wrote."""
+@pytest.mark.parametrize("number", [1, 3, 20, 60])
+async def test_uploads_and_downloads_survive_kills(number: int, nursery: Nursery, tmp_path: Path) -> None:
+    """Killed in the middle of many and started again: whole files, one new version, what people wrote, and soon."""
     async with Sandbox(Scenario.named("lab")) as box:
         rules = PROTOCOL + REPORTS.partition("rules:\n")[2]
         config = write_lab(tmp_path, box.key, rules)
         sheet(config, b"second" * 50_000)
         for project in box.site.projects.rows.values():
             put_file(box.site, "project", project, "protocol.pdf", content=b"first", info={"by": "ann"}, tags=["x"])
-        with await asyncio.to_thread(DaemonProgram, config) as daemon:
-            await asyncio.sleep(after)
-            daemon.kill()
+        trap = Trap(box, number, "carried out", lambda method, path: method != "GET" or path.endswith(".html"))
+        trap.victim = nursery.start(config)
+        assert await trap.victim.end() == KILLED, trap.victim.log
+        await trap.disarm()
         async with opened(config) as again:
-            await again.run_until_idle()
+            assert await again.run_until_idle()
+            ended = {outcome for _, outcome in again.crew.tally.attempts}
+        assert not ended & {Outcome.TRANSIENT, Outcome.PERMANENT}, ended  # nobody had to wait for a second attempt
         for project in (row for row in box.site.projects.rows.values() if row["group"] == "scien"):
             file = find_file(box.site, project, "protocol.pdf")
             assert file is not None
