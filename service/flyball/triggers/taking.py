@@ -65,6 +65,7 @@ class Taking:
     Attributes:
         coming: called with level and source before something is stored, which may be new.
         changed: called likewise after a page that brought something.
+        remember: whether what is news becomes an event.
     """
 
     def __init__(self, site: str, client: FlywheelClient, store: Store, clock: Clock, route: Route) -> None:
@@ -73,6 +74,7 @@ class Taking:
         self.projects = Projects()
         self.coming: Callable[[Level, str], None] = lambda _level, _source: None
         self.changed: Callable[[Level, str], None] = lambda _level, _source: None
+        self.remember = True
         self.reading = Reading(site, client, store)
         self.roll = Roll(site, client, store)
         self._client = client
@@ -136,7 +138,15 @@ class Taking:
 
         def work(connection: Any) -> Noticed:
             noticed = notice(
-                connection, nodes, route=route, source=source, now=now, lost=asked.lost, cursor=cursor, sure=sure
+                connection,
+                nodes,
+                route=route,
+                source=source,
+                now=now,
+                lost=asked.lost,
+                cursor=cursor,
+                sure=sure,
+                remember=self.remember,
             )
             for job in launched_among(connection, jobs) if jobs else ():
                 follow_job(connection, job, now)
