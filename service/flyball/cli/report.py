@@ -27,7 +27,7 @@ from flyball.ledger.mirror import everything
 from flyball.model.levels import Level
 from flyball.model.node import Node
 from flyball.model.place import Place
-from flyball.reports.kinds import KINDS, LEVELS, READS
+from flyball.reports.kinds import KINDS, LEVELS, READS, thin
 from flyball.reports.making import Order, plots_possible
 from flyball.reports.qc_judging import cut_json
 from flyball.rules.profiles import Qc
@@ -179,7 +179,7 @@ async def _made(lab: Lab, wanted: Wanted) -> list[dict[str, Any]]:
     gc.set_threshold(*_SELDOM)
     async with Daemon(only.settings, only.rules, only.secrets, only.environment, only_look=True) as daemon:
         for watch in daemon.watches.values():
-            watch.poller.taking.remember = False
+            watch.poller.taking.remember, watch.poller.taking.thin = False, thin
         if not await daemon.look():
             errors = "; ".join(watch.weather.error or "" for watch in daemon.watches.values())
             fail(lab.secrets.mask(errors), FAILED)
