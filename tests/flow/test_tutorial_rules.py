@@ -20,7 +20,7 @@ from support.truth import compare, of_site
 
 YEAR = 31_557_600
 RECON, BIDS = "freesurfer-recon-all", "bids-freesurfer"
-WAVES = 4  # runs in which what one rule made may lead to what another one does; jobs end between them
+WAVES = 8  # runs in which what one rule made may lead to what another one does; jobs end between them
 Doc = dict[str, Any]
 
 
@@ -228,11 +228,11 @@ def shipped_rules() -> Iterable[Doc]:
 
 
 def tree(folder: Path) -> dict[str, tuple[str, int]]:
-    """Hash and time of change of what was written to the disk, the ledger apart."""
+    """Hash and time of change of what was written to the disk, the daemon's own files apart."""
     return {
         str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith("ledger") and "plots" not in path.parts
+        if path.is_file() and not path.name.startswith(("ledger", "flyball.")) and "plots" not in path.parts
     }
 
 
