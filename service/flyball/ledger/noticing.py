@@ -85,6 +85,7 @@ def notice(
     lost: Iterable[tuple[NodeKey, Presence]] = (),
     cursor: tuple[str, str, Mapping[str, Any]] | None = None,
     sure: bool = False,
+    remember: bool = True,
 ) -> Noticed:
     """Store a page of nodes and all that follows from it.
 
@@ -97,6 +98,7 @@ def notice(
         lost: nodes that were found to be gone or hidden.
         cursor: (site, stream, value) to store along.
         sure: the nodes were read singly just now.
+        remember: as events; not in a ledger that is thrown away before anybody asks for them.
     """
     absorbed = absorb(connection, read, sure=sure)
     changes = list(absorbed.changes)
@@ -106,7 +108,7 @@ def notice(
     changes = [replace(change, own=True) if change.node.key in own else change for change in changes]
     news = [change for change in changes if not (change.own or change.learned)]
     note_removed(connection, news, now)
-    led = store_events(connection, [_seen(change) for change in news], source=source, now=now)
+    led = store_events(connection, [_seen(change) for change in news], source=source, now=now) if remember else {}
     owed: list[Owed] = [(look, led.get(_about(change.node))) for change in changes for look in route(change)]
     asked = owe_all(connection, owed, now=now)
     if cursor is not None:
