@@ -20,9 +20,11 @@ from flyball.doubts import Doubts
 from flyball.effects.installed import installed
 from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
+from flyball.events.routing import no_looks
 from flyball.heartbeat import Heartbeat
 from flyball.hooks import Hooks
 from flyball.keeping import Keeper
+from flyball.ledger.noticing import Route
 from flyball.ledger.retention import Ages
 from flyball.lenders import lend
 from flyball.logs import Secrets
@@ -123,10 +125,11 @@ class Daemon(Loops):
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
+        route: Route = no_looks if self._only_look else self.book.route
         self.scouts = Scouts(self.store, self.clock, self._saw_request)
         for name, settings in self.settings.sites.items():
             if isinstance(settings, NeuroscoutSite):
-                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
+                scout = self.scouts.add(name, settings, route, self._decide.ring)
                 self._stack.push_async_callback(scout.client.close)
                 continue
             parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
@@ -134,7 +137,7 @@ class Daemon(Loops):
             self.sites[name] = parts
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
-            self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+            self.watches[name] = parts.watch(self.store, self.clock, needs, route, self._decide.ring, met)
         at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
         fonts = None if self._only_look else self.settings.data_dir / "plots"
         self.press = ReportPress(self.store, fonts, most=at_once // 4)

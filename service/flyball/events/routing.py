@@ -41,6 +41,11 @@ def bound_of(rule: Rule, first_seen: Mapping[str, datetime]) -> datetime | None:
     return None if time is None else time - MARGIN
 
 
+def no_looks(_change: Change) -> tuple[Look, ...]:
+    """The route of whoever only looks (`plan`, `why`): all targets are asked, whatever changed."""
+    return ()
+
+
 class Router:
     """Routes changes for one set of rules of one site.
 
