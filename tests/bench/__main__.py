@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import crew, effects, hooks, idle, memory, plan, polls, qc, reaction, replicas, rules, sandbox, scout
+from bench import crew, effects, growth, hooks, idle, memory, plan, polls, qc, reaction, replicas, rules, sandbox, scout
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
@@ -27,6 +27,7 @@ CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "idle": (idle.run, "size: sessions"),
     "sandbox": (sandbox.run, "size: sessions"),
     "rules": (rules.run, "size: rules"),
+    "growth": (growth.run, "size: rules at the most"),
     "scout": (scout.run, "size: analyses"),
 }
 
