@@ -13,7 +13,7 @@ from flyball.ledger.book import load_book, store_book
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, unpack
 from flyball.ledger.limiting import call_all
-from flyball.ledger.looking import LookKey
+from flyball.ledger.looking import RULE_OF_DUE, LookKey
 from flyball.ledger.mirror import chunks
 from flyball.ledger.planning import APPROVAL, add_effect, effect_row, plan_tag
 from flyball.ledger.recording import Decided as Decided  # noqa: PLC0414 - what is stored here is offered here
@@ -56,7 +56,7 @@ class Stored:
 def due_looks(connection: Connection, now: datetime, limit: int, rule_ids: Sequence[str]) -> list[Due]:
     """The looks that are due, oldest first, of the rules named."""
     query = (
-        select(looks).where(looks.c.due <= micros(now), looks.c.rule.in_(rule_ids)).order_by(looks.c.due).limit(limit)
+        select(looks).where(looks.c.due <= micros(now), RULE_OF_DUE.in_(rule_ids)).order_by(looks.c.due).limit(limit)
     )
     return [_due(row) for row in connection.execute(query)]
 
@@ -77,7 +77,7 @@ def _due(row: Any) -> Due:
 
 def next_look(connection: Connection, rule_ids: Sequence[str]) -> datetime | None:
     """When the next look is due."""
-    found = connection.execute(select(func.min(looks.c.due)).where(looks.c.rule.in_(rule_ids))).scalar()
+    found = connection.execute(select(func.min(looks.c.due)).where(RULE_OF_DUE.in_(rule_ids))).scalar()
     return None if found is None else moment(found)
 
 
