@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from flyball.model.errors import FlyballError
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int = 32) -> None:
@@ -82,3 +84,83 @@ async def ahead(source: AsyncGenerator[T]) -> AsyncIterator[AsyncIterator[T]]:
                 fetching.cancel()
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
+
+
+@dataclass(slots=True, eq=False)
+class _Joined(Generic[T, R]):
+    """One caller's item, and what came of it."""
+
+    item: T
+    woken: asyncio.Future[None]
+    result: R | Exception | None = None
+    done: bool = False
+
+    def wake(self) -> None:
+        """There is a result, or nobody is at work and this caller has to be."""
+        if not self.woken.done():
+            self.woken.set_result(None)
+
+
+class Together(Generic[T, R]):
+    """Does for many callers at once what each asked for: the items that come while some are worked on are next.
+
+    Nobody waits for company. An item that comes alone is worked on alone, at once.
+
+    Args:
+        work: gives for each item its result, or the exception to raise in its caller; in the order of the items.
+        most: items at a time.
+    """
+
+    def __init__(self, work: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]], *, most: int) -> None:
+        self._work = work
+        self._most = most
+        self._waiting: list[_Joined[T, R]] = []
+        self._busy = False
+
+    async def do(self, item: T) -> R:
+        """The item's result. What `work` raises is raised in every caller whose item was in it."""
+        loop = asyncio.get_running_loop()
+        mine: _Joined[T, R] = _Joined(item, loop.create_future())
+        self._waiting.append(mine)
+        try:
+            while not mine.done:
+                if self._busy:
+                    mine.woken = loop.create_future()
+                    await mine.woken
+                else:
+                    await self._next()
+        finally:
+            if not mine.done:  # cancelled, perhaps as the one whose turn it was to work
+                self._waiting = [one for one in self._waiting if one is not mine]
+                self._call()
+        if isinstance(mine.result, Exception):
+            raise mine.result
+        return mine.result  # type: ignore[return-value]  # None is a result as good as any
+
+    async def _next(self) -> None:
+        """Work on what has come; the caller does it for all."""
+        self._busy = True
+        some: list[_Joined[T, R]] = []
+        try:
+            await asyncio.sleep(0)  # whoever comes in the same turn of the loop is in it
+            some, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            results: Sequence[R | Exception] = await self._work([one.item for one in some])
+        except Exception as error:  # noqa: BLE001 - it is raised again, in each of the callers
+            results = [error] * len(some)
+        except BaseException:
+            self._waiting[:0] = some  # this caller was cancelled: the next one works on them
+            raise
+        else:
+            if len(results) != len(some):
+                results = [RuntimeError("a result for each item is due")] * len(some)
+        finally:
+            self._busy = False
+        for one, result in zip(some, results, strict=True):
+            one.result, one.done = result, True
+            one.wake()
+        self._call()
+
+    def _call(self) -> None:
+        """Somebody who waits goes on with it."""
+        if self._waiting and not self._busy:
+            self._waiting[0].wake()

@@ -60,7 +60,7 @@ async def test_more_deliveries_than_are_read_at_a_time(
     box: Sandbox, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All are acted on in one go; those that name the same target have one look together."""
-    monkeypatch.setattr("flyball.hooks.MANY", 7)
+    monkeypatch.setattr("flyball.hooks.lane.MANY", 7)
     idents = [str(ident) for ident in box.site.acquisitions.rows]
     for round_ in (1, 2):
         for ident in idents:
@@ -85,7 +85,7 @@ async def test_what_cannot_be_looked_at_keeps_nothing_waiting(
     """A target that the site cannot show just now waits, and those behind it do not. Targets that are unknown or not for
     this key are done with.
     """
-    monkeypatch.setattr("flyball.hooks.MANY", 1)
+    monkeypatch.setattr("flyball.hooks.lane.MANY", 1)
     idents = [str(ident) for ident in box.site.acquisitions.rows][:12]
     locked = idents.pop()
     stuck, free = idents[:1], idents[1:]
