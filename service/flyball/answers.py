@@ -39,8 +39,7 @@ class Answers:
         daemon = self._daemon
         sites = {name: self._site_check(name) for name in daemon.all_watches}
         trouble = daemon.store.trouble or daemon.keeper.trouble
-        tried = all(one.polls or one.failures for one in map(daemon.weather, daemon.all_watches))
-        started = tried or bool(daemon.supervisor.broken)
+        started = self._every_site_tried() or bool(daemon.supervisor.broken)
         if self.stopping:
             status = "stopping"
         elif not started or not daemon.opened:
@@ -60,6 +59,11 @@ class Answers:
                 },
             },
         }
+
+    def _every_site_tried(self) -> bool:
+        """Whether each site had its first round, gone well or not."""
+        weathers = map(self._daemon.weather, self._daemon.all_watches)
+        return all(weather.polls or weather.failures for weather in weathers)
 
     def _site_check(self, name: str) -> Json:
         weather = self._daemon.weather(name)
@@ -85,11 +89,10 @@ class Answers:
         counts = await self._history.counts(self._daemon.clock.now())
         now = daemon.clock.now()
         pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
-        seen = all(one.polls or one.failures for one in map(daemon.weather, daemon.all_watches))
         return {
             "version": __version__,
             "uptime_s": round((now - daemon.started).total_seconds(), 3),
-            "idle": bool(pending.idle and seen and not daemon.crew.under_way),
+            "idle": bool(pending.idle and self._every_site_tried() and not daemon.crew.under_way),
             "sites": {name: self._site_status(name) for name in daemon.all_watches},
             "rules": self._rule_status(counts.rules),
             "effects": counts.effects,

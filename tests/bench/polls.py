@@ -11,7 +11,7 @@ import uvloop
 from bench.lab import COMPLETE, QC, lab
 from bench.processes import SiteProcess, folder, site
 from bench.result import Options, Result, held, short
-from flyball.cli.run import spare_the_collector
+from flyball.cli.looping import spare_the_collector
 from support.lab import opened
 
 SIZES = (1000, 10_000)

@@ -15,8 +15,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from flyball.app import Daemon
-from flyball.cli.check import run_loop_value
-from flyball.cli.common import FAILED, USAGE, Lab, fail, load_lab, options, out, say_json, with_rules
+from flyball.cli.common import Lab, load_lab, with_rules
+from flyball.cli.looping import run_loop_value
+from flyball.cli.saying import FAILED, USAGE, fail, options, out, say_json
 from flyball.configfile.suggest import instead
 from flyball.effects.paths import clean
 from flyball.effects.port import MadeReport

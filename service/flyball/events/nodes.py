@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from flyball.ledger.prints import content_of
 from flyball.model.levels import CONTAINERS, Level
 from flyball.model.node import Node, NodeKey, Presence
+from flyball.model.times import parse_time
 from flyball.rules.keys import whole_of
 
 _KEPT_APART = frozenset({"analyses", "permissions", "info_exists", "join-origin", "_id", "container_type"})
@@ -56,17 +56,6 @@ class Trust:
 
 
 SINGLE = Trust()
-
-
-def parse_time(value: Any) -> datetime | None:
-    """A site's time stamp; one without a zone is taken as UTC, which is what sites store. None when it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def nodes_of(

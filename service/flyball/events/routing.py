@@ -54,6 +54,7 @@ class Router:
         self._since: dict[str, datetime | None] = {}
         self._sideways: dict[str, Level | None] = {}
         self._globs: dict[str, Globs | None] = {}
+        self._of_project: dict[tuple[Level, str], list[Rule]] = {}
         for rule in rules:
             if rule.trigger.changed:
                 for level in self._levels(rule):
@@ -76,9 +77,19 @@ class Router:
         """The looks that a change asks for."""
         node = change.node
         parts = _parts(change)
-        for rule in self._by_level[node.level]:
+        for rule in self._about(node.level, change.project):
             if rule.site == node.key.site and (parts is None or _reads_any(rule, node.level, parts)):
                 yield from self._looks(rule, change)
+
+    def _about(self, level: Level, project: str | None) -> list[Rule]:
+        """The rules that look at changes of a level in a project; `project` is None where it is not known."""
+        rules = self._by_level[level]
+        if project is None:
+            return rules
+        found = self._of_project.get((level, project))
+        if found is None:
+            found = self._of_project[level, project] = [rule for rule in rules if _is_about(rule, project)]
+        return found
 
     def _looks(self, rule: Rule, change: Change) -> Iterator[Look]:
         node, level, each = change.node, change.node.level, rule.each
@@ -149,6 +160,11 @@ class Router:
             path[0] == level and (len(path) == 1 or _at(before.doc, path[1:]) != _at(node.doc, path[1:]))
             for path in rule.reads
         )
+
+
+def _is_about(rule: Rule, project: str) -> bool:
+    globs = rule.scope.levels.get(str(Level.PROJECT))
+    return globs is None or globs.match(project)
 
 
 def _reached(change: Change, statuses: frozenset[str]) -> bool:

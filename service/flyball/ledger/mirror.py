@@ -38,12 +38,14 @@ class Change:
         before: as it was; None at first sight.
         learned: nothing happened to it: its tags or info were not known before and are now.
         own: nothing but what this daemon wrote itself; only rules that read it need to look.
+        project: `group/label` of the project that it is in, where that is sure: rules about others need not look.
     """
 
     node: Node
     before: Node | None
     learned: bool = False
     own: bool = False
+    project: str | None = None
 
     @property
     def gone(self) -> bool:

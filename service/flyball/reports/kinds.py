@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from flyball.model.levels import Level
 from flyball.model.node import Node
+from flyball.model.times import parse_time
 from flyball.reports.statistics import finite
 from flyball.rules.profiles import SENTINELS, WORSE
 
@@ -148,17 +148,9 @@ def _run(row: Row, node: Node, gear: str | None) -> Row | None:
 
 
 def seconds(value: Any) -> float | None:
-    """A site's time stamp in seconds since 1970; one without a zone is taken as UTC. None when it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    try:
-        return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
-    except (OverflowError, ValueError):
-        return None
+    """A site's time stamp in seconds since 1970."""
+    time = parse_time(value)
+    return None if time is None else time.timestamp()
 
 
 def _small(value: Any) -> Any:

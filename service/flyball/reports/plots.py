@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
@@ -319,6 +319,3 @@ def _for_page(written: str, figure: Figure, number: int) -> str:
     about = f'{title}<desc id="f{number}-desc">{escape(figure.alt)}</desc>'
     names = f'role="img" aria-labelledby="f{number}-title f{number}-desc"'
     return f'<svg {size.group(0)} xmlns:xlink="http://www.w3.org/1999/xlink" {names}>{about}{body}'.strip()
-
-
-Drawer = Callable[[Figure, int], str]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -15,8 +15,8 @@ from flyball.ledger.codec import micros_or_none
 from flyball.ledger.jobs import follow_job
 from flyball.ledger.launched import launched_among
 from flyball.ledger.limiting import ENDED
-from flyball.ledger.mirror import find, known_ids, subtree
-from flyball.ledger.noticing import Noticed, Route, load_cursor, notice
+from flyball.ledger.mirror import Change, find, known_ids, subtree
+from flyball.ledger.noticing import Look, Noticed, Route, load_cursor, notice
 from flyball.model.levels import CONTAINERS, Level
 from flyball.model.node import Node, NodeKey, Presence
 from flyball.model.ports import Clock, Store
@@ -132,12 +132,22 @@ class Taking:
         levels = {node.level for node in nodes} | {key.level for key, _ in asked.lost}
         if levels:  # told before: whoever finds the looks that follow must know what has to be read first
             self.coming(min(levels, key=ORDER.index), source)
-        now, route = self._clock.now(), self.route
+        for node in nodes:
+            if node.level is Level.PROJECT:  # also one that was read singly
+                self.projects.name(node.id, node.parents.get("group", ""), node.label)
+        now = self._clock.now()
         jobs = [node.doc for node in nodes if node.level is Level.JOB]
 
         def work(connection: Any) -> Noticed:
             noticed = notice(
-                connection, nodes, route=route, source=source, now=now, lost=asked.lost, cursor=cursor, sure=sure
+                connection,
+                nodes,
+                route=self._routed,
+                source=source,
+                now=now,
+                lost=asked.lost,
+                cursor=cursor,
+                sure=sure,
             )
             for job in launched_among(connection, jobs) if jobs else ():
                 follow_job(connection, job, now)
@@ -150,6 +160,15 @@ class Taking:
             (self.running.discard if job.get("state") in ENDED else self.running.add)(str(job["id"]))
         self.projects.forget([key.id for key, _ in asked.lost if key.level is Level.PROJECT])
         return noticed
+
+    def _routed(self, change: Change) -> Iterable[Look]:
+        """Whoever is about another project than that of the change need not look.
+
+        A project's own change, and a move, are everybody's matter: they are what puts targets into a scope, or out.
+        """
+        if change.node.level is Level.PROJECT or change.moved:
+            return self.route(change)
+        return self.route(replace(change, project=self.projects.place_of(change.node.parents.get("project"))))
 
     async def _has_all(self, nodes: Sequence[Node], cursor: CursorAt | None) -> bool:
         """Whether there is nothing to store: the overlap brings the same rows again in each quiet round."""

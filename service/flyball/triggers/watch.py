@@ -105,6 +105,7 @@ class Watch:
 
     def start_over(self) -> None:
         """What was known of the site is too old to be relied on: another one watched it meanwhile."""
+        self._listing.start_over()
         self.use(self.needs)
 
     # --- loops

@@ -21,9 +21,16 @@ MOST = 256  # ends in one work
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """One end, and what came of it once it was written."""
+    """One end that is to be written.
+
+    Attributes:
+        end: itself.
+        turn: of its caller, True: to write what has gathered; False: it is written, `result` says how.
+        result: what came of it.
+    """
 
     end: End
+    turn: asyncio.Future[bool]
     result: EffectState | Exception | None = None
 
 
@@ -41,7 +48,7 @@ class Ends:
         self._clock = clock
         self._route = route
         self._waiting: list[_Waiting] = []
-        self._writing = asyncio.Lock()
+        self._somebody_writes = False
 
     async def write(self, end: End) -> EffectState:
         """Write one end; durable when it returns.
@@ -50,15 +57,28 @@ class Ends:
             FlyballError: the ledger cannot be written now.
             Exception: this end cannot be written (a kind forgot something in its report).
         """
-        mine = _Waiting(end)
+        mine = _Waiting(end, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
-        async with self._writing:
+        if not self._somebody_writes:
+            self._pass_on()
+        try:
+            await mine.turn
             while mine.result is None:
                 some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 await self._write(some)
+        finally:
+            if not mine.turn.cancelled() and mine.turn.result():
+                self._pass_on()
         if isinstance(mine.result, Exception):
             raise mine.result
         return mine.result
+
+    def _pass_on(self) -> None:
+        """The first of those who still wait writes now, if there is one."""
+        following = next((one for one in self._waiting if not one.turn.done()), None)
+        self._somebody_writes = following is not None
+        if following is not None:
+            following.turn.set_result(True)
 
     async def _write(self, some: list[_Waiting]) -> None:
         async def write(ends: Sequence[End]) -> Sequence[EffectState]:
@@ -72,3 +92,5 @@ class Ends:
             raise
         for one, result in zip(some, results, strict=True):
             one.result = result
+            if not one.turn.done():
+                one.turn.set_result(False)

@@ -1,0 +1,22 @@
+"""Documents seen through dotted paths: `subject.info.age`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flyball.sandbox.tables import Doc
+
+
+def leaves(doc: Doc, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value that is no map, with its path."""
+    for name, inner in doc.items():
+        if isinstance(inner, dict):
+            yield from leaves(inner, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", inner
+
+
+def inside(value: Any, path: str) -> Any:
+    """What stands at a path; the value itself for an empty one, None where there is nothing."""
+    for step in path.split(".") if path else ():
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
