@@ -88,26 +88,30 @@ async def ahead(source: AsyncGenerator[T]) -> AsyncIterator[AsyncIterator[T]]:
 
 @dataclass(slots=True, eq=False)
 class _Joined(Generic[T, R]):
-    """One caller's item, and what came of it."""
+    """One item that is to be worked on.
+
+    Attributes:
+        item: itself.
+        turn: of its caller, True: to work on what has gathered; False: it was worked on, `result` says how.
+        result: what came of it.
+        done: there is a result.
+    """
 
     item: T
-    woken: asyncio.Future[None]
+    turn: asyncio.Future[bool]
     result: R | Exception | None = None
     done: bool = False
-
-    def wake(self) -> None:
-        """There is a result, or nobody is at work and this caller has to be."""
-        if not self.woken.done():
-            self.woken.set_result(None)
 
 
 class Together(Generic[T, R]):
     """Does for many callers at once what each asked for: the items that come while some are worked on are next.
 
-    Nobody waits for company. An item that comes alone is worked on alone, at once.
+    Nobody waits for company. An item that comes alone is worked on alone, at once. An item whose caller is cancelled is
+    worked on all the same, with the next ones.
 
     Args:
-        work: gives for each item its result, or the exception to raise in its caller; in the order of the items.
+        work: gives for each item its result, or the exception to raise in its caller, in the order of the items. What
+            it raises itself is raised in each of the callers.
         most: items at a time.
     """
 
@@ -115,52 +119,44 @@ class Together(Generic[T, R]):
         self._work = work
         self._most = most
         self._waiting: list[_Joined[T, R]] = []
-        self._busy = False
+        self._somebody_works = False
 
     async def do(self, item: T) -> R:
-        """The item's result. What `work` raises is raised in every caller whose item was in it."""
-        loop = asyncio.get_running_loop()
-        mine: _Joined[T, R] = _Joined(item, loop.create_future())
+        """What came of the item."""
+        mine: _Joined[T, R] = _Joined(item, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
+        if not self._somebody_works:
+            self._pass_on()
         try:
+            await mine.turn
             while not mine.done:
-                if self._busy:
-                    mine.woken = loop.create_future()
-                    await mine.woken
-                else:
-                    await self._next()
+                await asyncio.sleep(0)  # whoever comes in the same turn of the loop is in it
+                some, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._work_on(some)
         finally:
-            if not mine.done:  # cancelled, perhaps as the one whose turn it was to work
-                self._waiting = [one for one in self._waiting if one is not mine]
-                self._call()
+            if not mine.turn.cancelled() and mine.turn.result():
+                self._pass_on()
         if isinstance(mine.result, Exception):
             raise mine.result
-        return mine.result  # type: ignore[return-value]  # None is a result as good as any
+        return mine.result  # type: ignore[return-value]  # None may well be a result
 
-    async def _next(self) -> None:
-        """Work on what has come; the caller does it for all."""
-        self._busy = True
-        some: list[_Joined[T, R]] = []
+    def _pass_on(self) -> None:
+        """The first of those who still wait works now, if there is one."""
+        following = next((one for one in self._waiting if not one.turn.done()), None)
+        self._somebody_works = following is not None
+        if following is not None:
+            following.turn.set_result(True)
+
+    async def _work_on(self, some: list[_Joined[T, R]]) -> None:
+        results: Sequence[R | Exception]
         try:
-            await asyncio.sleep(0)  # whoever comes in the same turn of the loop is in it
-            some, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            results: Sequence[R | Exception] = await self._work([one.item for one in some])
+            results = await self._work([one.item for one in some])
+        except asyncio.CancelledError:
+            self._waiting[:0] = some  # the next one works on them; what is done already stays done
+            raise
         except Exception as error:  # noqa: BLE001 - it is raised again, in each of the callers
             results = [error] * len(some)
-        except BaseException:
-            self._waiting[:0] = some  # this caller was cancelled: the next one works on them
-            raise
-        else:
-            if len(results) != len(some):
-                results = [RuntimeError("a result for each item is due")] * len(some)
-        finally:
-            self._busy = False
         for one, result in zip(some, results, strict=True):
             one.result, one.done = result, True
-            one.wake()
-        self._call()
-
-    def _call(self) -> None:
-        """Somebody who waits goes on with it."""
-        if self._waiting and not self._busy:
-            self._waiting[0].wake()
+            if not one.turn.done():
+                one.turn.set_result(False)
