@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping
@@ -40,7 +39,7 @@ class NotTaken(Exception):  # noqa: N818 - it is an answer
 
 def signature(secret: str, body: bytes) -> str:
     """What the signature header must hold: `sha256=` and the hex HMAC of the body."""
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def check_delivery(secret: str, headers: Mapping[str, str], body: bytes) -> Delivery:
@@ -67,10 +66,21 @@ def check_delivery(secret: str, headers: Mapping[str, str], body: bytes) -> Deli
     if not isinstance(content, dict):
         raise NotTaken(400, "no_object", 'the body must be an object, such as {"target": "session:ID"}')
     target = content.get("target")
-    if target is not None and not (isinstance(target, str) and 0 < len(target) <= 10 * _LONGEST):
+    if target is not None and not (isinstance(target, str) and 0 < len(target) <= 10 * _LONGEST and _is_text(target)):
         raise NotTaken(400, "bad_target", "target is a text: level:ID, an id, or group/project/subject/…")
     ident = next((headers[name][:_LONGEST] for name in _IDS if headers.get(name)), None)
+    if ident is not None:  # bytes that are no text came through as lone halves of characters
+        ident = ident.encode("utf-8", "backslashreplace").decode()
     return Delivery(ident, target, content)
+
+
+def _is_text(target: str) -> bool:
+    """Whether it can be stored: no lone halves of characters, and no NUL."""
+    try:
+        target.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in target
 
 
 def read_target(text: str) -> tuple[str | None, str | None, tuple[str, ...]]:
