@@ -43,9 +43,9 @@ async def daemon(box: Sandbox, tmp_path: Path) -> AsyncIterator[Daemon]:
         yield found
 
 
-async def deliver(daemon: Daemon, ident: str, target: str) -> int:
+async def deliver(daemon: Daemon, ident: str, target: str, **more: Any) -> int:
     """One delivery; the status answered."""
-    body = orjson.dumps({"target": target})
+    body = orjson.dumps({"target": target, **more})
     mark = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={mark}", "x-delivery-id": ident}
     return (await daemon.hooks.receive("lab", headers, body))[0]
@@ -115,3 +115,44 @@ async def test_a_kill_between_delivery_and_look_loses_nothing(box: Sandbox, tmp_
     async with opened(config) as daemon:
         assert await daemon.run_until_idle()
     assert seen(box) == {ident}
+
+
+JUDGED = """
+rules:
+  - id: judged
+    since: all
+    each: acquisition
+    trigger: [{webhook: lab}]
+    if: event.hook == 'lab'
+    do:
+      - tag: {on: acquisition, set: {POOR: event.body.verdict == 'poor'}}
+"""
+
+
+async def test_a_delivery_says_more_than_its_target(box: Sandbox, tmp_path: Path) -> None:
+    """A rule reads what the last delivery said; without one, or without a word about it, all stays as it is."""
+    ident = str(next(iter(box.site.acquisitions.rows)))
+    target = f"acquisition:{ident}"
+    row = box.site.acquisitions.rows[ident]
+    config = write_lab(tmp_path, box.key, JUDGED, hooks={"lab": {"secret": SECRET}})
+    async with opened(config) as daemon:
+        assert await daemon.run_until_idle()
+        for number, (more, tagged) in enumerate(
+            [
+                ({}, False),
+                ({"verdict": "poor"}, True),
+                ({}, True),
+                ({"verdict": None}, True),
+                ({"verdict": "good"}, False),
+                ({"verdict": "poor", "picture": "x" * 20_000}, False),
+            ]
+        ):
+            assert await deliver(daemon, str(number), target, **more) == 202
+            assert await daemon.run_until_idle()
+            assert ("POOR" in row["tags"]) is tagged, more
+        await deliver(daemon, "again", target, verdict="poor")
+        assert await daemon.run_until_idle()
+    async with opened(config) as daemon:
+        await daemon.dispatcher.look_everywhere({"judged"})
+        assert await daemon.run_until_idle()
+    assert "POOR" in row["tags"]

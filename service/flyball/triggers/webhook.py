@@ -11,6 +11,7 @@ from typing import Any
 
 SIGNATURE = "x-hub-signature-256"
 _IDS = ("x-delivery-id", "x-github-delivery", "x-request-id")
+KEPT = 16 * 1024  # bytes of a body that is kept whole in the ledger, for rules to read
 _LONGEST = 200  # characters of a delivery's id and of a target that are taken
 
 
@@ -21,12 +22,12 @@ class Delivery:
     Attributes:
         id: of the sender, None when it sent none: then nothing tells a repetition from a new one.
         target: `session:ID`, a bare id or a path of labels; None: the hook only says that something happened.
-        body: the whole body.
+        more: what else the body says; nothing of a long one (`KEPT`).
     """
 
     id: str | None
     target: str | None
-    body: Mapping[str, Any]
+    more: Mapping[str, Any]
 
 
 class NotTaken(Exception):  # noqa: N818 - it is an answer
@@ -70,7 +71,8 @@ def check_delivery(secret: str, headers: Mapping[str, str], body: bytes) -> Deli
     if target is not None and not (isinstance(target, str) and 0 < len(target) <= 10 * _LONGEST):
         raise NotTaken(400, "bad_target", "target is a text: level:ID, an id, or group/project/subject/…")
     ident = next((headers[name][:_LONGEST] for name in _IDS if headers.get(name)), None)
-    return Delivery(ident, target, content)
+    more = {key: value for key, value in content.items() if key != "target"} if len(body) <= KEPT else {}
+    return Delivery(ident, target, more)
 
 
 def read_target(text: str) -> tuple[str | None, str | None, tuple[str, ...]]:
