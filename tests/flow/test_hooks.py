@@ -129,6 +129,17 @@ rules:
 """
 
 
+STORY: list[tuple[dict[str, Any], bool]] = [
+    ({}, False),
+    ({"verdict": "poor"}, True),
+    ({}, True),
+    ({"verdict": None}, True),
+    ({"verdict": "good"}, False),
+    ({"verdict": "poor", "picture": "x" * 20_000}, False),
+]
+"""What deliveries say one after another, and whether the tag is there after each."""
+
+
 async def test_a_delivery_says_more_than_its_target(box: Sandbox, tmp_path: Path) -> None:
     """A rule reads what the last delivery said; without one, or without a word about it, all stays as it is."""
     ident = str(next(iter(box.site.acquisitions.rows)))
@@ -137,16 +148,7 @@ async def test_a_delivery_says_more_than_its_target(box: Sandbox, tmp_path: Path
     config = write_lab(tmp_path, box.key, JUDGED, hooks={"lab": {"secret": SECRET}})
     async with opened(config) as daemon:
         assert await daemon.run_until_idle()
-        for number, (more, tagged) in enumerate(
-            [
-                ({}, False),
-                ({"verdict": "poor"}, True),
-                ({}, True),
-                ({"verdict": None}, True),
-                ({"verdict": "good"}, False),
-                ({"verdict": "poor", "picture": "x" * 20_000}, False),
-            ]
-        ):
+        for number, (more, tagged) in enumerate(STORY):
             assert await deliver(daemon, str(number), target, **more) == 202
             assert await daemon.run_until_idle()
             assert ("POOR" in row["tags"]) is tagged, more
