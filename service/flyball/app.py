@@ -20,9 +20,11 @@ from flyball.doubts import Doubts
 from flyball.effects.installed import installed
 from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
+from flyball.events.routing import no_looks
 from flyball.heartbeat import Heartbeat
 from flyball.hooks import Hooks
 from flyball.keeping import Keeper
+from flyball.ledger.noticing import Route
 from flyball.ledger.retention import Ages
 from flyball.lenders import lend
 from flyball.logs import Secrets
@@ -126,8 +128,10 @@ class Daemon(Loops):
         self.scouts = Scouts(self.store, self.clock, self._saw_request)
         self._connect()
         at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
-        fonts = None if self._only_look else self.settings.data_dir / "plots"
-        self.press = ReportPress(self.store, fonts, most=at_once // 4)
+        fonts = self.settings.data_dir / "plots"
+        self.press = ReportPress(
+            self.store, None if self._only_look and not fonts.is_dir() else fonts, most=at_once // 4
+        )
         self.crew = Crew(
             self.store,
             self.clock,
@@ -165,9 +169,10 @@ class Daemon(Loops):
 
     def _connect(self) -> None:
         """The clients of all sites, and the watches over them; nothing is sent yet."""
+        route: Route = no_looks if self._only_look else self.book.route
         for name, settings in self.settings.sites.items():
             if isinstance(settings, NeuroscoutSite):
-                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
+                scout = self.scouts.add(name, settings, route, self._decide.ring)
                 self._stack.push_async_callback(scout.client.close)
                 continue
             parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
@@ -175,7 +180,7 @@ class Daemon(Loops):
             self.sites[name] = parts
             needs = needs_of(self.book.rules.rules, name)
             met = partial(self._met, name)
-            self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+            self.watches[name] = parts.watch(self.store, self.clock, needs, route, self._decide.ring, met)
 
     async def _begin(self, taken: Taken) -> None:
         """What is owed from before, and to rules that are new; where there are replicas, become one of them."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, exists, func, select
 
 from flyball.ledger.codec import micros
+from flyball.ledger.looking import RULE_OF_DUE
 from flyball.ledger.tables import alerts, decisions, effects, looks
 from flyball.model.decision import Verdict
 from flyball.model.effect import TERMINAL, EffectState
@@ -149,7 +150,7 @@ def pending(
     stamp = micros(now)
     my_looks: list[Any] = [looks.c.due <= stamp]
     if rules is not None:
-        my_looks.append(looks.c.rule.in_(rules))
+        my_looks.append(RULE_OF_DUE.in_(rules))
     my_effects: list[Any] = [effects.c.state.in_(_DUE), effects.c.due <= stamp]
     if sites is not None:
         my_effects.append(effects.c.site.in_(sites))
