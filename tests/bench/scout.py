@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from bench.result import Options, Result, held, short
-from flyball.cli.run import spare_the_collector
+from flyball.cli.looping import spare_the_collector
 from flyball.sandbox import Sandbox, Scenario
 from support.lab import opened
 from support.scout import made, write_scout_lab

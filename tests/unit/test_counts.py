@@ -22,6 +22,41 @@ from flyball.sandbox import Sandbox, Scenario
 from flyball.sandbox.files import put_file
 from support.lab import opened, write_lab
 
+ELSEWHERE = """
+  - id: other-{n}
+    each: session
+    since: all
+    scope: {{project: "other/study-{n}"}}
+    do: [{{tag: {{on: session, set: {{OTHER: len(session.acquisitions) > 0}}}}}}]
+  - id: others-{n}
+    each: acquisition
+    since: all
+    scope: {{project: ["*/*", "!scale/*"]}}
+    do: [{{tag: {{on: acquisition, set: {{OTHER: acquisition.label == 'T1w'}}}}}}]
+  - id: images-{n}
+    each: file
+    since: all
+    scope: {{file: "*-{n}.nii.gz"}}
+    do: [{{tag: {{on: file, set: {{OTHER: file.size > 0}}}}}}]
+  - id: hooked-{n}
+    each: session
+    since: all
+    trigger: [{{webhook: lab}}]
+    do: [{{tag: {{on: session, set: {{LATE: true}}}}}}]
+"""
+"""Rules that a changed MRIQC report is nothing to: other projects, other names, other triggers."""
+
+NARROW = """
+version: 1
+rules:
+  - id: bold-qc
+    since: all
+    each: file
+    scope: {file: "*mriqc.qa*", project: "scale/*"}
+    do:
+      - tag: {on: acquisition, set: {LOW_SNR: file.info.snr < 1.0}}
+"""
+
 SMALL, LARGE = 200, 1000  # sessions, each with one acquisition and one MRIQC report
 FEW = 20
 STREAMS = 5  # projects, subjects, sessions, acquisitions, files
@@ -105,7 +140,8 @@ def counted_statements(daemon: Daemon) -> Iterator[list[str]]:
             found.append(statement)
 
     assert isinstance(daemon.store, SqliteStore)
-    engines = [engine for engine in (daemon.store._reading, daemon.store._writing) if engine is not None]
+    assert daemon.store._writer is not None
+    engines = [daemon.store._reading, daemon.store._writer.engine]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
     try:
@@ -158,3 +194,43 @@ def test_a_change_costs_the_same_on_a_large_site(costs: dict[int, Costs]) -> Non
     assert large.requests <= small.requests
     assert large.statements <= small.statements + STREAMS
     assert large.works <= small.works + STREAMS
+
+
+async def cost_of_few(rules: str, folder: Path) -> Cost:
+    """What some changed reports cost under these rules."""
+    plain = {"projects": [], "launches": [], "scale": {"sessions": SMALL, "acquisitions": 1}}
+    async with Sandbox(Scenario.named("lab", **plain)) as box:
+        config = write_lab(folder, box.key, rules, hooks={"lab": {"secret": "only-loopback"}})
+        async with opened(config) as daemon:
+            assert await daemon.run_until_idle()
+            renew(box, FEW)
+            return await cost(daemon, box)
+
+
+async def test_rules_that_do_not_match_cost_nothing(tmp_path: Path) -> None:
+    """By project, by name, by trigger: what is not asked is not evaluated, and not stored."""
+    (tmp_path / "few").mkdir()
+    (tmp_path / "many").mkdir()
+    few = await cost_of_few(QC + COMPLETE, tmp_path / "few")
+    many = await cost_of_few(QC + COMPLETE + "".join(ELSEWHERE.format(n=n) for n in range(25)), tmp_path / "many")
+    assert few.evaluations > 0
+    assert many.evaluations == few.evaluations
+    assert many.works == few.works
+    assert many.statements <= few.statements + STREAMS
+    assert many.requests <= few.requests
+
+
+async def test_scopes_are_asked_of_the_site(tmp_path: Path) -> None:
+    """The first reading lists the project that the rules are about, and the files with the names that they ask for."""
+    plain = {"launches": [], "scale": {"sessions": FEW, "acquisitions": 1}}
+    async with Sandbox(Scenario.named("lab", **plain)) as box:
+        mine = next(ident for ident, row in box.site.projects.rows.items() if row["group"] == "scale")
+        async with opened(write_lab(tmp_path, box.key, NARROW)) as daemon:
+            assert await daemon.look()
+            asked = [(one.path.rpartition("/")[2], dict(one.query).get("filter", "")) for one in box.requests.last]
+    listed = {level: chosen for level, chosen in asked if f"parents.project={mine}" in chosen}
+    assert set(listed) == {"subjects", "sessions", "acquisitions", "files"}
+    assert "mriqc" in listed["files"]
+    others = {ident for ident in box.site.projects.rows if ident != mine}
+    assert others
+    assert not [chosen for _, chosen in asked if any(ident in chosen for ident in others)]

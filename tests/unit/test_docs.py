@@ -15,6 +15,7 @@ import pytest
 import typer.main
 
 from flyball.cli.main import app
+from flyball.cli.verbs import VerbGroup
 from flyball.configfile.problems import annotation_at
 from flyball.settings import Settings
 from flyball.settings.sources import PREFIX, SEPARATOR
@@ -113,7 +114,10 @@ def faults(words: list[str]) -> str:
         name = words[0].strip("[]…,:.")
         if name not in command.commands:
             return "" if name.startswith("-") and name in _options(command) else f"there is no verb {name}"
-        command, words = command.commands[name], words[1:]
+        command, words = (
+            command.get_loaded(name) if isinstance(command, VerbGroup) else command.commands[name],
+            words[1:],
+        )
     wrong = [word for word in words if (option := _option(word)) and option not in _options(command)]
     return f"{command.name} has no option {wrong[0]}" if wrong else ""
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from flyball.adapters.channels.book import LOG, ChannelBook
-from flyball.cli.check import run_loop_value
-from flyball.cli.common import FAILED, FINE, USAGE, Exit, complain, fail, load_lab, options, out, say_json
+from flyball.cli.common import load_lab
+from flyball.cli.looping import run_loop_value
+from flyball.cli.saying import FAILED, FINE, USAGE, Exit, complain, fail, options, out, say_json
 from flyball.model.errors import FlyballError, UnknownOutcome
 from flyball.settings import Settings
 from flyball.talking import book_of

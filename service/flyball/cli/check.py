@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from flyball.cli.common import FINE, USAGE, Exit, Lab, load_lab, options, out, say_json, show_rejected
+from flyball.cli.common import Lab, load_lab, show_rejected
+from flyball.cli.looping import run_loop_value
 from flyball.cli.progress import working
-from flyball.cli.run import run_loop
+from flyball.cli.saying import FINE, USAGE, Exit, options, out, say_json
 from flyball.cli.scouting import check_scout
 from flyball.clients.flywheel.probe import probe
 from flyball.effects.installed import Origin, installed
@@ -71,18 +72,6 @@ def _kind_json(origin: Origin) -> dict[str, Any]:
         "where": origin.where or None,
         "error": origin.error or None,
     }
-
-
-def run_loop_value(work: Any) -> Any:
-    """Run a coroutine and give its value."""
-    box: list[Any] = []
-
-    async def keep() -> int:
-        box.append(await work)
-        return 0
-
-    run_loop(keep())
-    return box[0]
 
 
 async def _online(lab: Lab) -> list[dict[str, Any]]:

@@ -18,20 +18,10 @@ from rich.text import Text
 
 from flyball.answers import Answers
 from flyball.app import Daemon
-from flyball.cli.common import (
-    FAILED,
-    FINE,
-    Exit,
-    Lab,
-    fail,
-    load_lab,
-    options,
-    out,
-    say_json,
-    show_rejected,
-    with_rules,
-)
-from flyball.cli.run import run_loop, server_for
+from flyball.cli.common import Lab, load_lab, show_rejected, with_rules
+from flyball.cli.looping import run_loop
+from flyball.cli.run import server_for
+from flyball.cli.saying import FAILED, FINE, Exit, fail, options, out, say_json
 from flyball.ledger.history import History
 from flyball.logs import configure
 from flyball.model.effect import Effect, Outcome, Report

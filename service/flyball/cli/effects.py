@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from flyball.adapters.store.opening import open_ledger
-from flyball.cli.check import run_loop_value
-from flyball.cli.common import load_lab, options, out, say_json, say_table
+from flyball.cli.common import load_lab
+from flyball.cli.looping import run_loop_value
+from flyball.cli.saying import options, out, say_json, say_table
 from flyball.effects.installed import installed
 from flyball.ledger.history import History
 from flyball.model.effect import EffectState

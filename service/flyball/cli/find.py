@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from flyball.cli import scouting
-from flyball.cli.common import FINE, USAGE, Exit, fail, load_lab, options, say_json, say_table
-from flyball.cli.run import run_loop
+from flyball.cli.common import load_lab
+from flyball.cli.looping import run_loop
+from flyball.cli.saying import FINE, USAGE, Exit, fail, options, say_json, say_table
 from flyball.clients.flywheel.probe import probe
 from flyball.clock import SystemClock
 from flyball.scouts import connect_scout

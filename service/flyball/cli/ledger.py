@@ -12,8 +12,9 @@ import typer
 
 from flyball.adapters.store.moving import look_over, read_in, write_out
 from flyball.adapters.store.place import create_file
-from flyball.cli.check import run_loop_value
-from flyball.cli.common import FAILED, FINE, Exit, complain, fail, load_lab, options, out, say_json
+from flyball.cli.common import load_lab
+from flyball.cli.looping import run_loop_value
+from flyball.cli.saying import FAILED, FINE, Exit, complain, fail, options, out, say_json
 from flyball.clock import SystemClock
 
 STANDARD = "-"

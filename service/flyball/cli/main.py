@@ -10,26 +10,18 @@ from typing import Annotated
 import typer
 
 from flyball import __version__
-from flyball.cli import alert, check, demo, effects, find, ledger, plan, report, sandbox, schema, silence, status, steer
-from flyball.cli import run as run_verb
-from flyball.cli import test as test_verb
-from flyball.cli.common import FAILED, FINE, USAGE, Exit, complain, options, say_json
-from flyball.logs import Secrets, configure
+from flyball.cli.saying import FAILED, FINE, USAGE, Exit, complain, options, say_json
+from flyball.cli.verbs import VerbGroup
 from flyball.model.errors import ConfigError, FlyballError, SiteError
 
 app = typer.Typer(
     name="flyball",
+    cls=VerbGroup,
     help="Watches Flywheel sites, applies a lab's rules, and can explain every yes and every no.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MODULES = (
-    *(demo, run_verb, check, plan, test_verb, effects, steer, alert, silence, status, find, ledger, report, schema),
-    sandbox,
-)
-for module in _MODULES:
-    module.register(app)
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - typer's call
@@ -76,7 +68,6 @@ def split(arguments: Sequence[str]) -> list[str]:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code."""
     options.json, options.config = False, Path("config")
-    configure(Secrets(), level="error")  # `run` says more; the other verbs speak for themselves
     try:
         app(args=split(arguments))
     except Exit as end:

@@ -12,22 +12,10 @@ from rich.text import Text
 from flyball.app import Daemon
 from flyball.asking import find_keys, why_all
 from flyball.asking import plan as plan_on
-from flyball.cli.check import run_loop_value
-from flyball.cli.common import (
-    FAILED,
-    USAGE,
-    WORK_FOUND,
-    Exit,
-    Lab,
-    fail,
-    known_rules,
-    load_lab,
-    options,
-    out,
-    say_json,
-    show_rejected,
-)
+from flyball.cli.common import Lab, known_rules, load_lab, show_rejected
+from flyball.cli.looping import run_loop_value
 from flyball.cli.progress import working
+from flyball.cli.saying import FAILED, USAGE, WORK_FOUND, Exit, fail, options, out, say_json
 from flyball.model.effect import EffectState
 from flyball.rules.cells import rules_named
 from flyball.rules.rule import Since

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from flyball.cli.common import err, options
+from flyball.cli.saying import err, options
 
 SOON = 2.0  # seconds after which it is worth saying how long something took
 

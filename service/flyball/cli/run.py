@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import ctypes
-import gc
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
 
 from flyball.answers import Answers
 from flyball.app import Daemon
-from flyball.cli.common import FAILED, FINE, Exit, Lab, complain, load_lab, options, out, say_json, show_rejected
+from flyball.cli.common import Lab, load_lab, show_rejected
+from flyball.cli.looping import run_loop, share_one_heap, spare_the_collector
+from flyball.cli.saying import FAILED, FINE, Exit, complain, options, out, say_json
 from flyball.logs import Secrets, configure
 from flyball.model.effect import EffectState
 from flyball.settings import Http
 from flyball.web.server import Server
 
 log = structlog.get_logger()
-_ARENA_MAX = -8  # malloc.h: M_ARENA_MAX
 
 
 def register(app: typer.Typer) -> None:
@@ -41,37 +38,6 @@ def run(
     spare_the_collector()
     share_one_heap()
     raise Exit(run_loop(once(lab) if until_idle else forever(lab)))
-
-
-def spare_the_collector() -> None:
-    """Look for unreachable cycles less often, and never in what is loaded by now.
-
-    Pages are many small dicts and hold no cycles: by Python's own thresholds a quarter of a first run goes into
-    looking through them (`make bench`).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-
-
-def share_one_heap() -> None:
-    """Let all threads take memory from one heap, where the C library is glibc.
-
-    It gives each thread a heap of its own, and what is freed in one is not used by the others: after a first run over
-    1,000 sessions the idle daemon held 23 MB more. One lock more is nothing beside Python's own.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
-
-
-def run_loop(work: Any) -> int:
-    """Run a coroutine on uvloop, where there is one."""
-    try:
-        import uvloop  # noqa: PLC0415 - absent on some platforms
-    except ImportError:
-        return int(asyncio.run(work))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return int(runner.run(work))
 
 
 async def forever(lab: Lab) -> int:

@@ -11,8 +11,8 @@ from typing import Annotated
 import orjson
 import typer
 
-from flyball.cli.common import FINE, USAGE, Exit, fail
-from flyball.cli.run import run_loop
+from flyball.cli.looping import run_loop
+from flyball.cli.saying import FINE, USAGE, Exit, fail
 from flyball.sandbox import Sandbox, Scenario, ScenarioError, serve
 
 

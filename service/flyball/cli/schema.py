@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flyball.cli.common import say_json
+from flyball.cli.saying import say_json
 from flyball.effects.catalog import KINDS
 from flyball.effects.installed import installed
 from flyball.rules.reference import rule_reference

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flyball.cli.common import USAGE, Lab, fail
+from flyball.cli.common import Lab
+from flyball.cli.saying import USAGE, fail
 from flyball.clients.neuroscout.names import RunChoice, UnknownName, split_custom, without_suffix
 from flyball.clients.neuroscout.wire.answers import predictor_ids
 from flyball.clock import SystemClock

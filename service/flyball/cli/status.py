@@ -8,9 +8,10 @@ import orjson
 import typer
 
 from flyball.adapters.store.opening import open_ledger
-from flyball.cli.check import run_loop_value
-from flyball.cli.common import Lab, load_lab, options, out, say_json, say_table
+from flyball.cli.common import Lab, load_lab
 from flyball.cli.effects import say_groups
+from flyball.cli.looping import run_loop_value
+from flyball.cli.saying import options, out, say_json, say_table
 from flyball.clients.exchange import Request
 from flyball.clients.transport import Repetition, Timeouts, Transport
 from flyball.clock import SystemClock

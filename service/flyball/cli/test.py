@@ -13,22 +13,9 @@ import typer
 from rich.text import Text
 
 from flyball.app import Daemon
-from flyball.cli.check import run_loop_value
-from flyball.cli.common import (
-    FAILED,
-    FINE,
-    USAGE,
-    Exit,
-    Lab,
-    complain,
-    err,
-    fail,
-    load_lab,
-    options,
-    out,
-    say_json,
-    say_table,
-)
+from flyball.cli.common import Lab, load_lab
+from flyball.cli.looping import run_loop_value
+from flyball.cli.saying import FAILED, FINE, USAGE, Exit, complain, err, fail, options, out, say_json, say_table
 from flyball.configfile.suggest import instead
 from flyball.configfile.writing import write_yaml
 from flyball.configfile.yaml import NotReadable, read_yaml

@@ -25,6 +25,7 @@ _THESE = (
     nodes.c.id.in_(bindparam("some", expanding=True)),
 )
 _NODES = select(nodes).where(*_THESE)
+_KNOWN = select(nodes.c.id).where(*_THESE, nodes.c.presence == str(Presence.PRESENT))
 _TAGGED = select(nodes.c.id, nodes.c.doc).where(*_THESE, nodes.c.tags_known.is_(True))
 
 
@@ -37,12 +38,14 @@ class Change:
         before: as it was; None at first sight.
         learned: nothing happened to it: its tags or info were not known before and are now.
         own: nothing but what this daemon wrote itself; only rules that read it need to look.
+        project: `group/label` of the project that it is in, where that is sure: rules about others need not look.
     """
 
     node: Node
     before: Node | None
     learned: bool = False
     own: bool = False
+    project: str | None = None
 
     @property
     def gone(self) -> bool:
@@ -123,13 +126,8 @@ def known_ids(connection: Connection, site: str, level: Level, ids: Sequence[str
     """Which of these ids the mirror has as present nodes."""
     found: set[str] = set()
     for some in chunks(ids):
-        query = select(nodes.c.id).where(
-            nodes.c.site == site,
-            nodes.c.level == str(level),
-            nodes.c.id.in_(some),
-            nodes.c.presence == str(Presence.PRESENT),
-        )
-        found.update(row.id for row in connection.execute(query))
+        asked = {"of_site": site, "of_level": str(level), "some": some}
+        found.update(connection.scalars(_KNOWN, asked))
     return found
 
 

@@ -46,6 +46,11 @@ class Listing:
         """The rules need something else: all coverage is looked at again."""
         self._fitted = False
 
+    def start_over(self) -> None:
+        """Another one watched meanwhile: the projects may have other names than those that are known here."""
+        self._known = False
+        self.renew()
+
     async def prepare(self, needs: Needs, trouble: Callable[[Level, SiteError], None]) -> None:
         """Cursors first, then whatever was not listed yet: what changes meanwhile is brought by the polls.
 

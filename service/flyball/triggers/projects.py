@@ -34,8 +34,17 @@ class Projects:
             if not isinstance(row.get("id"), str):
                 continue
             group = row.get("group") or parents_of(Level.PROJECT, row).get("group")
-            self.known[row["id"]] = (str(group or ""), str(row.get("label") or ""))
+            self.name(row["id"], str(group or ""), str(row.get("label") or ""))
         self.fit(needs)
+
+    def name(self, ident: str, group: str, label: str) -> None:
+        """A project is called so from now on."""
+        self.known[ident] = (group, label)
+
+    def place_of(self, ident: str | None) -> str | None:
+        """A project as scopes write it, `group/label`; None: it is not known."""
+        names = None if ident is None else self.known.get(ident)
+        return None if names is None else "/".join(names)
 
     def fit(self, needs: Needs) -> None:
         """Work out again which projects the rules are about."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -15,8 +15,8 @@ from flyball.ledger.codec import micros_or_none
 from flyball.ledger.jobs import follow_job
 from flyball.ledger.launched import launched_among
 from flyball.ledger.limiting import ENDED
-from flyball.ledger.mirror import find, known_ids, subtree
-from flyball.ledger.noticing import Noticed, Route, load_cursor, notice
+from flyball.ledger.mirror import Change, find, known_ids, subtree
+from flyball.ledger.noticing import Look, Noticed, Route, load_cursor, notice
 from flyball.model.levels import CONTAINERS, Level
 from flyball.model.node import Node, NodeKey, Presence
 from flyball.model.ports import Clock, Store
@@ -65,6 +65,8 @@ class Taking:
     Attributes:
         coming: called with level and source before something is stored, which may be new.
         changed: called likewise after a page that brought something.
+        remember: whether what is news becomes an event.
+        thin: takes out of a node what nobody will ask for; for a mirror that is thrown away. None: all is kept.
     """
 
     def __init__(self, site: str, client: FlywheelClient, store: Store, clock: Clock, route: Route) -> None:
@@ -73,6 +75,8 @@ class Taking:
         self.projects = Projects()
         self.coming: Callable[[Level, str], None] = lambda _level, _source: None
         self.changed: Callable[[Level, str], None] = lambda _level, _source: None
+        self.remember = True
+        self.thin: Callable[[Node], Node] | None = None
         self.reading = Reading(site, client, store)
         self.roll = Roll(site, client, store)
         self._client = client
@@ -124,22 +128,38 @@ class Taking:
         source: str,
         cursor: CursorAt | None = None,
         sure: bool = False,
+        also: Callable[[Any], None] | None = None,
     ) -> Noticed:
-        """Store nodes, and what was found lost."""
-        if not asked.lost and await self._has_all(nodes, cursor):
+        """Store nodes, and what was found lost; `also` is done in the same transaction."""
+        if also is None and not asked.lost and await self._has_all(nodes, cursor):
             return Noticed(0, 0)
         levels = {node.level for node in nodes} | {key.level for key, _ in asked.lost}
         if levels:  # told before: whoever finds the looks that follow must know what has to be read first
             self.coming(min(levels, key=ORDER.index), source)
-        now, route = self._clock.now(), self.route
+        for node in nodes:
+            if node.level is Level.PROJECT:  # also one that was read singly
+                self.projects.name(node.id, node.parents.get("group", ""), node.label)
+        if self.thin is not None:
+            nodes = [self.thin(node) for node in nodes]
+        now = self._clock.now()
         jobs = [node.doc for node in nodes if node.level is Level.JOB]
 
         def work(connection: Any) -> Noticed:
             noticed = notice(
-                connection, nodes, route=route, source=source, now=now, lost=asked.lost, cursor=cursor, sure=sure
+                connection,
+                nodes,
+                route=self._routed,
+                source=source,
+                now=now,
+                lost=asked.lost,
+                cursor=cursor,
+                sure=sure,
+                remember=self.remember,
             )
             for job in launched_among(connection, jobs) if jobs else ():
                 follow_job(connection, job, now)
+            if also is not None:
+                also(connection)
             return noticed
 
         noticed = await self._store.write(work)
@@ -147,6 +167,15 @@ class Taking:
             (self.running.discard if job.get("state") in ENDED else self.running.add)(str(job["id"]))
         self.projects.forget([key.id for key, _ in asked.lost if key.level is Level.PROJECT])
         return noticed
+
+    def _routed(self, change: Change) -> Iterable[Look]:
+        """Whoever is about another project than that of the change need not look.
+
+        A project's own change, and a move, are everybody's matter: they are what puts targets into a scope, or out.
+        """
+        if change.node.level is Level.PROJECT or change.moved:
+            return self.route(change)
+        return self.route(replace(change, project=self.projects.place_of(change.node.parents.get("project"))))
 
     async def _has_all(self, nodes: Sequence[Node], cursor: CursorAt | None) -> bool:
         """Whether there is nothing to store: the overlap brings the same rows again in each quiet round."""
@@ -167,9 +196,17 @@ class Taking:
 
         return await self._store.read(look)
 
-    async def knows(self, level: Level, ident: str) -> bool:
-        """Whether the mirror has the node as a present one."""
-        return bool(await self._store.read(lambda connection: known_ids(connection, self.site, level, [ident])))
+    async def unknown(self, idents: Mapping[Level, Sequence[str]]) -> list[Level]:
+        """The levels of which the mirror does not have all of some nodes as present ones."""
+
+        def look(connection: Any) -> list[Level]:
+            return [
+                level
+                for level, some in idents.items()
+                if not known_ids(connection, self.site, level, some).issuperset(some)
+            ]
+
+        return await self._store.read(look)
 
     async def call_roll(
         self, keys: Sequence[NodeKey], needs: Needs, *, source: str, readable: Sequence[str] = ()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 WORK = "from flyball.cli.progress import working\nwith working('Reading the sites'):\n    import time; time.sleep(0.3)\nprint('done')"
-TABLE = "from flyball.cli.common import say_table\nsay_table(('id', 'what', 'error'), [(7, '[b]label[/b]', None), (12, 'x', None)])"
+TABLE = "from flyball.cli.saying import say_table\nsay_table(('id', 'what', 'error'), [(7, '[b]label[/b]', None), (12, 'x', None)])"
 
 
 def on_terminal(script: str) -> str:

@@ -208,3 +208,16 @@ def test_other_sites() -> None:
     assert looks(made, Change(foreign, None)) == set()
     assert looks(made, Change(elsewhere, None)) == {("here", "session", "e1")}
     assert elsewhere.key.site == SITE
+
+
+def test_rules_about_other_projects_are_not_asked() -> None:
+    """Where the change's project is known; a rule without a project scope is about all of them."""
+    made = router(
+        "here: session, scope: {project: 'scien/tome'}\n"
+        "there: session, scope: {project: ['scien/*', '!scien/tome']}\n"
+        "all: session"
+    )
+    inside = Change(node("acquisition", "a1"), None, project="scien/tome")
+    assert looks(made, inside) == {("here", "session", "e1"), ("all", "session", "e1")}
+    assert looks(made, replace(inside, project="scien/other")) == {("there", "session", "e1"), ("all", "session", "e1")}
+    assert {name for name, _, _ in looks(made, replace(inside, project=None))} == {"here", "there", "all"}

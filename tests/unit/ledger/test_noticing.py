@@ -191,6 +191,21 @@ def test_looks_everywhere(connection: Connection) -> None:
     assert owed(connection)["e2"].event in (4, None)
 
 
+def test_looks_in_the_projects_of_a_scope(connection: Connection) -> None:
+    """By the names that the mirror has; what is in no project is not left out."""
+    projects = [read("project", f"p{number}", parents={"group": "scien"}, label=f"study{number}") for number in (1, 2)]
+    inside = [{"group": "scien", "project": f"p{number}", "subject": "s"} for number in (1, 2)]
+    sessions = [read("session", f"e{number}", parents=parents) for number, parents in enumerate(inside)]
+    lost = read("session", "e9", parents={})
+    notice(connection, [*projects, *sessions, lost], route=lambda _: [], source="poll", now=START)
+    scope = compile_globs("project", ["scien/study2"])
+    assert owe_everywhere(connection, "r", SITE, Level.SESSION, now=START, scope=scope) == 2
+    assert set(owed(connection)) == {"e1", "e9"}
+    forget_looks(connection, "r")
+    assert owe_everywhere(connection, "r", SITE, Level.PROJECT, now=START, scope=scope) == 1
+    assert set(owed(connection)) == {"p2"}
+
+
 def test_facts_and_cursors_are_replaced(connection: Connection) -> None:
     """The newest value counts; an unknown one is None."""
     assert load_fact(connection, "x") is None

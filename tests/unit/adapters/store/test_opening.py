@@ -57,7 +57,7 @@ def test_without_the_extra(missing: str) -> None:
 
 def test_an_embedded_daemon_loads_none_of_it() -> None:
     """Whoever keeps the ledger in a file needs neither the libraries nor their memory."""
-    code = "import sys, flyball.cli.main; print([n for n in ('psycopg', 'procrastinate') if n in sys.modules])"
+    code = "import sys, flyball.cli.run; print([n for n in ('psycopg', 'procrastinate') if n in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

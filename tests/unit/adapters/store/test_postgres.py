@@ -131,9 +131,8 @@ class TestBrokenConnections:
         """What a stopped process holds is taken from it by the server: others write a few seconds later."""
         async with await PostgresStore.open(address) as other:
             await other.write(put(1))
-            writer = other._writing
-            assert writer is not None
-            with writer.connect() as connection:
+            assert other._writer is not None
+            with other._writer.engine.connect() as connection:
                 begun = time.monotonic()
                 connection.begin()  # as a process that is stopped in the middle of its transaction
                 await store.write(put(2))
