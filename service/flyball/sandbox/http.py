@@ -127,7 +127,7 @@ class Server:
             handle.cancel()
         self._late.clear()
         if self._runner is not None:
-            await stop_accepting(site._server for site in self._runner.sites)  # type: ignore[attr-defined]  # noqa: SLF001 - aiohttp names them nowhere else
+            await stop_accepting(site._server for site in self._runner.sites)  # noqa: SLF001 - aiohttp names them nowhere else
             await self._runner.cleanup()
             self._runner = None
 

@@ -113,7 +113,7 @@ class Server:
         self._streams.close()
         runner, self._runner = self._runner, None
         if runner is not None:
-            await stop_accepting(site._server for site in runner.sites)  # type: ignore[attr-defined]  # noqa: SLF001 - aiohttp names them nowhere else
+            await stop_accepting(site._server for site in runner.sites)  # noqa: SLF001 - aiohttp names them nowhere else
             await runner.cleanup()
 
     def _refusal(self, error: OSError) -> str:
