@@ -1,4 +1,8 @@
-"""`launch`: what a rule asks for when it wants a gear run. Carrying it out is in `launching`."""
+"""`launch`: what a rule asks for when it wants a gear run. Carrying it out is in `launching`.
+
+Safe against doubles: the once-key goes along with the job, and after an unclear end the site is asked for it, twice,
+before anything is sent again.
+"""
 
 from __future__ import annotations
 

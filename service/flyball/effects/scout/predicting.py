@@ -1,7 +1,8 @@
 """Carrying out an upload of predictors: looked for among the own collections, checked, sent once, waited for.
 
 A collection cannot be deleted or renamed, and the server finds mistakes late or never. So the files are checked whole
-before anything is sent, and the runs are looked up in the dataset itself. The once-key ends the collection's name.
+before anything is sent, and the runs are looked up in the dataset itself. Safe against doubles: the once-key ends the
+collection's name, the own collections are listed for it before one is sent, and twice after an unclear end.
 """
 
 from __future__ import annotations
