@@ -136,8 +136,8 @@ class Daemon(Loops):
             met = partial(self._met, name)
             self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
         at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
-        fonts = self.settings.data_dir / "plots"
-        fonts = None if self._only_look and not fonts.is_dir() else fonts
+        plots = self.settings.data_dir / "plots"
+        fonts = plots if plots.is_dir() or not self._only_look else None
         self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
             self.store,

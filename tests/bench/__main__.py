@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import crew, effects, hooks, memory, plan, polls, qc, reaction, replicas, rules, scout
+from bench import crew, effects, hooks, memory, plan, polls, qc, reaction, replicas, reports, rules, scout
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
@@ -24,6 +24,7 @@ CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "reaction": (reaction.run, "size: changes"),
     "plan": (plan.run, "size: sessions"),
     "memory": (memory.run, "size: sessions"),
+    "reports": (reports.run, "size: sessions"),
     "rules": (rules.run, "size: rules"),
     "scout": (scout.run, "size: analyses"),
 }
