@@ -128,9 +128,10 @@ class Taking:
         source: str,
         cursor: CursorAt | None = None,
         sure: bool = False,
+        also: Callable[[Any], None] | None = None,
     ) -> Noticed:
-        """Store nodes, and what was found lost."""
-        if not asked.lost and await self._has_all(nodes, cursor):
+        """Store nodes, and what was found lost; `also` is done in the same transaction."""
+        if also is None and not asked.lost and await self._has_all(nodes, cursor):
             return Noticed(0, 0)
         levels = {node.level for node in nodes} | {key.level for key, _ in asked.lost}
         if levels:  # told before: whoever finds the looks that follow must know what has to be read first
@@ -157,6 +158,8 @@ class Taking:
             )
             for job in launched_among(connection, jobs) if jobs else ():
                 follow_job(connection, job, now)
+            if also is not None:
+                also(connection)
             return noticed
 
         noticed = await self._store.write(work)
@@ -193,9 +196,17 @@ class Taking:
 
         return await self._store.read(look)
 
-    async def knows(self, level: Level, ident: str) -> bool:
-        """Whether the mirror has the node as a present one."""
-        return bool(await self._store.read(lambda connection: known_ids(connection, self.site, level, [ident])))
+    async def unknown(self, idents: Mapping[Level, Sequence[str]]) -> list[Level]:
+        """The levels of which the mirror does not have all of some nodes as present ones."""
+
+        def look(connection: Any) -> list[Level]:
+            return [
+                level
+                for level, some in idents.items()
+                if not known_ids(connection, self.site, level, some).issuperset(some)
+            ]
+
+        return await self._store.read(look)
 
     async def call_roll(
         self, keys: Sequence[NodeKey], needs: Needs, *, source: str, readable: Sequence[str] = ()

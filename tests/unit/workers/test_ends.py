@@ -66,10 +66,10 @@ def end(name: str) -> End:
 async def test_those_that_gather_are_written_together(ends: Ends, store: SlowStore) -> None:
     """The first goes alone and at once, and what came meanwhile goes in one work."""
     async with asyncio.TaskGroup() as tasks:
-        written = [tasks.create_task(ends.write(end(name))) for name in "abcd"]
+        written = [tasks.create_task(ends.write(end("a")))]
         await settle()
         assert store.asked == [["a"]]
-        written += [tasks.create_task(ends.write(end(name))) for name in "ef"]
+        written += [tasks.create_task(ends.write(end(name))) for name in "bcdef"]
         await settle()
         store.gates[0].set()
         await settle()
@@ -79,15 +79,16 @@ async def test_those_that_gather_are_written_together(ends: Ends, store: SlowSto
     assert store.groups == store.asked
 
 
-async def test_a_group_has_its_bounds(ends: Ends, store: SlowStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_group_has_its_bounds(store: SlowStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too much for one work goes in the next ones, and everybody hears of his own."""
     monkeypatch.setattr(module, "MOST", 2)
+    ends = Ends(cast("Store", store), FakeClock(), lambda: lambda _change: ())
     async with asyncio.TaskGroup() as tasks:
         written = [tasks.create_task(ends.write(end(name))) for name in "abcde"]
         for number in range(3):
             await settle()
             store.gates[number].set()
-    assert store.groups == [["a"], ["b", "c"], ["d", "e"]]
+    assert store.groups == [["a", "b"], ["c", "d"], ["e"]]
     assert all(task.result() is EffectState.DONE for task in written)
 
 
@@ -145,16 +146,15 @@ async def test_each_hears_of_his_own_trouble(ends: Ends, store: SlowStore) -> No
     """One that cannot be written is told so, and the others are written; a ledger that is closed tells everybody."""
     async with asyncio.TaskGroup() as tasks:
         written = [tasks.create_task(_outcome(ends, name)) for name in ("a", "broken", "c")]
-        for number in range(4):
+        for number in range(4):  # all of them, then each
             await settle()
             store.gates[number].set()
     assert [str(task.result()) for task in written] == ["done", "'broken'", "done"]
     store.trouble = Stopping("closed")
     async with asyncio.TaskGroup() as tasks:
         written = [tasks.create_task(_outcome(ends, name)) for name in "de"]
-        for _ in "de":
-            await settle()
-            store.gates[-1].set()
+        await settle()
+        store.gates[-1].set()
     assert [str(task.result()) for task in written] == ["closed", "closed"]
 
 
