@@ -10,7 +10,23 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import crew, effects, growth, hooks, idle, memory, plan, polls, qc, reaction, replicas, rules, sandbox, scout
+from bench import (
+    crew,
+    effects,
+    growth,
+    hooks,
+    idle,
+    memory,
+    plan,
+    polls,
+    qc,
+    reaction,
+    replicas,
+    reports,
+    rules,
+    sandbox,
+    scout,
+)
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
@@ -24,6 +40,7 @@ CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "reaction": (reaction.run, "size: changes"),
     "plan": (plan.run, "size: sessions"),
     "memory": (memory.run, "size: sessions"),
+    "reports": (reports.run, "size: sessions"),
     "idle": (idle.run, "size: sessions"),
     "sandbox": (sandbox.run, "size: sessions"),
     "rules": (rules.run, "size: rules"),
