@@ -125,21 +125,11 @@ class Daemon(Loops):
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
-        route: Route = no_looks if self._only_look else self.book.route
         self.scouts = Scouts(self.store, self.clock, self._saw_request)
-        for name, settings in self.settings.sites.items():
-            if isinstance(settings, NeuroscoutSite):
-                scout = self.scouts.add(name, settings, route, self._decide.ring)
-                self._stack.push_async_callback(scout.client.close)
-                continue
-            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
-            self._stack.push_async_callback(parts.client.close)
-            self.sites[name] = parts
-            needs = needs_of(self.book.rules.rules, name)
-            met = partial(self._met, name)
-            self.watches[name] = parts.watch(self.store, self.clock, needs, route, self._decide.ring, met)
+        self._connect()
         at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
-        fonts = None if self._only_look else self.settings.data_dir / "plots"
+        fonts = self.settings.data_dir / "plots"
+        fonts = None if self._only_look and not fonts.is_dir() else fonts
         self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
             self.store,
@@ -172,9 +162,27 @@ class Daemon(Loops):
             dispatcher=self.dispatcher,
             changed=self.ring,
         )
-        if self._only_look:
-            self.opened = True
-            return
+        if not self._only_look:
+            await self._begin(taken)
+        self.opened = True
+
+    def _connect(self) -> None:
+        """The clients of all sites, and the watches over them; nothing is sent yet."""
+        route: Route = no_looks if self._only_look else self.book.route
+        for name, settings in self.settings.sites.items():
+            if isinstance(settings, NeuroscoutSite):
+                scout = self.scouts.add(name, settings, route, self._decide.ring)
+                self._stack.push_async_callback(scout.client.close)
+                continue
+            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
+            self._stack.push_async_callback(parts.client.close)
+            self.sites[name] = parts
+            needs = needs_of(self.book.rules.rules, name)
+            met = partial(self._met, name)
+            self.watches[name] = parts.watch(self.store, self.clock, needs, route, self._decide.ring, met)
+
+    async def _begin(self, taken: Taken) -> None:
+        """What is owed from before, and to rules that are new; where there are replicas, become one of them."""
         if self.replicas is None:
             await self.crew.recover()
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
@@ -184,7 +192,6 @@ class Daemon(Loops):
             self.hooks.accepted = partial(self.tell, "hooks")
             bells = (self._decide, self._act)
             await self.replicas.enter(self.dispatcher, self.crew, self.all_watches, bells, self.hooks.ring, self.reload)
-        self.opened = True
 
     def _all_parts(self) -> list[SiteParts | ScoutParts]:
         return [*self.sites.values(), *self.scouts.parts.values()]
@@ -257,6 +264,11 @@ class Daemon(Loops):
             return self.all_watches[site].weather
         return self.replicas.leading.weather(site)
 
+    def lag(self, site: str) -> float | None:
+        """Seconds since the last round that went through, which is how old the newest news can be; None: none did."""
+        last = self.weather(site).last_poll
+        return None if last is None else max(0.0, (self.clock.now() - last).total_seconds())
+
     async def _met(self, site: str) -> None:
         """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
         watch = self.watches[site]
@@ -291,11 +303,10 @@ class Daemon(Loops):
 
     def samples(self) -> dict[str, tuple[Totals, float | None]]:
         """Each site's requests since the start, and how many seconds ago it was last read."""
-        now, found = self.clock.now(), {}
+        found = {}
         for name, parts in self.all_sites.items():
-            count, last = parts.requests, self.weather(name).last_poll
-            lag = None if last is None else max(0.0, (now - last).total_seconds())
-            found[name] = (Totals(count.total, count.throttled, count.failed), lag)
+            count = parts.requests
+            found[name] = (Totals(count.total, count.throttled, count.failed), self.lag(name))
         return found
 
     def ring(self) -> None:

@@ -17,7 +17,6 @@ from flyball.ledger.rulings import load_rulings
 from flyball.ledger.straying import claimed
 from flyball.model.decision import Decision
 from flyball.model.effect import EffectState
-from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Store
 from flyball.rules.cells import cell_keys
@@ -160,7 +159,7 @@ async def plan(
     retired = [rule for rule in dispatcher.rules.values() if rule.retired and rule.written_as in families]
     for rule in (*rules, *retired):
         keys = await store.read(partial(targets_of, rule=rule, only=only))
-        if not (whenever or rule.trigger.at_once or rule.each is Level.MATRIX):
+        if rule.only_waits and not whenever:
             known = set(await store.read(partial(claimed, rule=rule)))
             if others := sum(key not in known for key in keys):
                 left_out["trigger"] = left_out.get("trigger", 0) + others

@@ -9,13 +9,12 @@ from flyball import __version__
 from flyball.clients.neuroscout.board import Board
 from flyball.clients.neuroscout.catalogue import Catalogue
 from flyball.clients.neuroscout.client import Login, NeuroscoutClient
-from flyball.clients.transport import Timeouts
 from flyball.effects.scout.port import Scout
 from flyball.effects.scout.queue import CompileQueue
 from flyball.ledger.noticing import Route
 from flyball.model.ports import Clock, Store
 from flyball.settings import NeuroscoutSite
-from flyball.sites import Observer, RequestCount
+from flyball.sites import Observer, RequestCount, timeouts_of
 from flyball.triggers.scouting import ScoutWatch
 from flyball.workers.pace import AdaptivePace
 
@@ -61,24 +60,17 @@ def connect_scout(name: str, settings: NeuroscoutSite, clock: Clock, observe: Ob
     """The parts of a Neuroscout server; nothing is sent yet."""
     pace = AdaptivePace(settings.limits.concurrency, settings.limits.rate)
     count = RequestCount()
-
-    def see(method: str, template: str, status: int | None, seconds: float) -> None:
-        count.see(status)
-        if observe is not None:
-            observe(name, method, template, status, seconds)
-
     login = None
     if settings.email is not None and settings.password is not None:
         login = Login(settings.email, settings.password.get_secret_value())
-    limits = settings.timeouts
     client = NeuroscoutClient.connect(
         settings.url,
         login,
         site=name,
         pace=pace,
         user_agent=f"Flyball/{__version__}",
-        observer=see,
-        timeouts=Timeouts(*(value.total_seconds() for value in (limits.connect, limits.silence, limits.whole))),
+        observer=count.observer(name, observe),
+        timeouts=timeouts_of(settings.timeouts),
     )
     scout = Scout(
         client,

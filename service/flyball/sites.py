@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Protocol
 
 from flyball import __version__
+from flyball.clients import transport
 from flyball.clients.flywheel.client import FlywheelClient
 from flyball.clients.flywheel.collecting import Collecting
 from flyball.clients.flywheel.contents import Contents
@@ -15,12 +15,11 @@ from flyball.clients.flywheel.keys import parse_key
 from flyball.clients.flywheel.making import Making
 from flyball.clients.flywheel.small_files import SmallFiles
 from flyball.clients.flywheel.viewing import Viewing
-from flyball.clients.transport import Timeouts
 from flyball.effects.lending import Folder, Poster
 from flyball.effects.port import Channels, Hands
 from flyball.ledger.noticing import Route
 from flyball.model.ports import Clock, Store
-from flyball.settings import FlywheelSite
+from flyball.settings import FlywheelSite, Timeouts
 from flyball.triggers.needs import Needs
 from flyball.triggers.poller import Poller
 from flyball.triggers.watch import Watch
@@ -31,6 +30,7 @@ from flyball.workers.shared_pace import Budget, SharedPace
 from flyball.workers.wired import SiteWire
 
 Observer = Callable[[str, str, str, int | None, float], None]
+"""Told of each attempt on the wire: site, method, path as a template, status (None: no answer), seconds."""
 
 
 class Share(Protocol):
@@ -111,13 +111,28 @@ class RequestCount:
     throttled: int = 0
     failed: int = 0
 
-    def see(self, status: int | None) -> None:
-        """One more attempt on the wire."""
-        self.total += 1
-        if status == 429:
-            self.throttled += 1
-        if status is None or status >= 500:
-            self.failed += 1
+    def observer(self, site: str, passed_on: Observer | None) -> transport.Observer:
+        """What a site's transport tells of each attempt: it is counted, and passed on with the site's name."""
+
+        def see(method: str, template: str, status: int | None, seconds: float) -> None:
+            self.total += 1
+            if status == 429:
+                self.throttled += 1
+            if status is None or status >= 500:
+                self.failed += 1
+            if passed_on is not None:
+                passed_on(site, method, template, status, seconds)
+
+        return see
+
+
+def timeouts_of(settings: Timeouts) -> transport.Timeouts:
+    """The time limits that are set for a site, in seconds."""
+    return transport.Timeouts(
+        connect=settings.connect.total_seconds(),
+        silence=settings.silence.total_seconds(),
+        whole=settings.whole.total_seconds(),
+    )
 
 
 def connect(
@@ -138,13 +153,6 @@ def connect(
     credentials = parse_key(key)
     pace = AdaptivePace(settings.limits.concurrency, settings.limits.rate)
     count = RequestCount()
-
-    def see(method: str, template: str, status: int | None, seconds: float) -> None:
-        count.see(status)
-        if observe is not None:
-            observe(name, method, template, status, seconds)
-
-    limits = settings.timeouts
     more: dict[str, Any] = {} if clock is None else {"now": clock.now}
     client = FlywheelClient.connect(
         credentials,
@@ -152,12 +160,8 @@ def connect(
         pace=pace if share is None else SharedPace(pace, share.budget(name), settings.limits.rate),
         may_act=None if share is None else share.may_act,
         user_agent=f"Flyball/{__version__}",
-        observer=see,
+        observer=count.observer(name, observe),
+        timeouts=timeouts_of(settings.timeouts),
         **more,
-        timeouts=Timeouts(*(_seconds(value) for value in (limits.connect, limits.silence, limits.whole))),
     )
     return SiteParts(name, credentials.base_url, settings, client, pace, count)
-
-
-def _seconds(value: timedelta) -> float:
-    return value.total_seconds()

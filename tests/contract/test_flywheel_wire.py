@@ -19,7 +19,7 @@ from flyball.clients.flywheel import filters
 from flyball.clients.flywheel.client import OWN, FlywheelClient, headers_for
 from flyball.clients.flywheel.dialect import Dialect, JobsAccess
 from flyball.clients.flywheel.keys import parse_key
-from flyball.clients.flywheel.wire.launch import analysis_body, file_ref, job_body
+from flyball.clients.flywheel.wire.launch import analysis_body, job_body
 from flyball.clients.transport import Transport
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "flywheel-sdk-requests.jsonl"
@@ -61,18 +61,19 @@ class Purpose:
 PAGED = {"query.limit": LIMIT}
 PAGED_INFO = {"query.limit": LIMIT, "query.include_all_info": INFO}
 
-REF = {"anatomical": file_ref("acquisition", ACQUISITION, "T1w.nii.gz")}
+T1W = {"type": "acquisition", "id": ACQUISITION, "name": "T1w.nii.gz"}
 CONFIG = {"gear-FREESURFER_LICENSE": "", "reconall_options": "-all -qcache"}
-RUN = analysis_body(label="L", gear_id=GEAR, inputs=REF, config=CONFIG, tags=["fwd-key-0001"], priority="high", info={})
+TAGS = ["fwd-key-0001"]
+RUN = analysis_body("L", job_body(gear_id=GEAR, inputs={"anatomical": T1W}, config=CONFIG, tags=TAGS, priority="high"))
 RUN_INFO = analysis_body(
-    label="L", description="d", info={"k": 1}, gear_id=GEAR, inputs=REF, config={}, tags=["fwd-key-0001"]
-)
+    "L", job_body(gear_id=GEAR, inputs={"anatomical": T1W}, config={}, tags=TAGS), info={"k": 1}
+) | {"description": "d"}
 UTILITY_RUN = job_body(
     gear_id=UTILITY,
-    inputs={"dcm2niix_input": file_ref("acquisition", ACQUISITION, "T1w.nii.gz")},
+    inputs={"dcm2niix_input": T1W},
     destination=("acquisition", ACQUISITION),
     config={"compress_images": "n"},
-    tags=["fwd-key-0001"],
+    tags=TAGS,
 )
 
 
@@ -323,12 +324,12 @@ PURPOSES = [
     Purpose(
         "fw.add_session_analysis(SESSION_ID, {'label':..., 'job': {...}})",
         lambda c: c.launch_analysis("session", SESSION, RUN_INFO),
-        {"body.job.priority": "always said, as the SDK's gear.run does"},
-        {"_id": ANALYSIS},
+        answer={"_id": ANALYSIS},
     ),
     Purpose(
         "utility_gear.run(config={...}, dcm2niix_input=file, destination=acq, tags=['fwd-key-0001'])",
         lambda c: c.add_job(UTILITY_RUN),
+        {"body.priority": "the site's default, unless the rule says one"},
         answer={"_id": JOB},
     ),
     Purpose("fw.retry_job(ID)", lambda c: c.retry_job(JOB), answer={"_id": JOB}),

@@ -15,7 +15,7 @@ from flyball.clients.flywheel.client import FlywheelClient, headers_for
 from flyball.clients.flywheel.dialect import DateForm, Dialect, JobsAccess, Spelling
 from flyball.clients.flywheel.keys import parse_key
 from flyball.clients.flywheel.probe import probe, probe_tags
-from flyball.clients.flywheel.wire.launch import analysis_body, file_ref
+from flyball.clients.flywheel.wire.launch import analysis_body, job_body
 from flyball.clients.transport import Timeouts, Transport
 from flyball.model.errors import Gone, Refused, Transient, UnknownOutcome
 from flyball.sandbox import Sandbox, Scenario
@@ -45,7 +45,7 @@ async def lab(
     async with Sandbox(Scenario.named("lab", **scenario)) as sandbox:
         credentials = parse_key(key or (sandbox.user_key if user else sandbox.key))
         transport = Bent(
-            sandbox.url, headers=headers_for(credentials), site="main", timeouts=Timeouts(silence=5.0, whole=5.0)
+            sandbox.url, headers=headers_for(credentials), site="main", timeouts=Timeouts(silence=60.0, whole=60.0)
         )
         transport.bend = bend or (lambda _: None)
         async with transport:
@@ -226,14 +226,9 @@ async def test_a_launch_is_found_again_by_its_tag_and_label(dialect: str) -> Non
         client.dialect = await probe(client)
         gear = await client.gear("freesurfer-recon-all")
         session, acquisition, name = _some_t1(sandbox)
-        body = analysis_body(
-            label="recon [fb-abcdef]",
-            gear_id=gear["id"],
-            inputs={"anatomical": file_ref("acquisition", acquisition, name)},
-            config={},
-            tags=["fb-key-1"],
-            info={"flyball": {"once_key": "fb-key-1"}},
-        )
+        inputs = {"anatomical": {"type": "acquisition", "id": acquisition, "name": name}}
+        job = job_body(gear_id=gear["id"], inputs=inputs, config={}, tags=["fb-key-1"])
+        body = analysis_body("recon [fb-abcdef]", job, {"flyball": {"once_key": "fb-key-1"}})
         if dialect == "live19":
             first = await client.launch_analysis("session", session, body)
             assert client.dialect.launch_info is False
@@ -267,8 +262,8 @@ async def test_faults_at_a_launch_are_named_and_never_repeated(
     async with lab(jobs=QUICK) as (client, sandbox):
         gear = await client.gear("freesurfer-recon-all")
         session, acquisition, name = _some_t1(sandbox)
-        inputs = {"anatomical": file_ref("acquisition", acquisition, name)}
-        body = analysis_body(label="L", gear_id=gear["id"], inputs=inputs, config={}, tags=["fb-key-1"])
+        inputs = {"anatomical": {"type": "acquisition", "id": acquisition, "name": name}}
+        body = analysis_body("L", job_body(gear_id=gear["id"], inputs=inputs, config={}, tags=["fb-key-1"]))
         sandbox.faults.add(kind, method="POST", path=r"/analyses$", count=1, **arguments)
         sandbox.requests.clear()
         with pytest.raises(error):

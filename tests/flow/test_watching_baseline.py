@@ -11,6 +11,7 @@ from fakes.faults import Killed
 from fakes.ledger import MemoryLedger
 from flow.watched import COMPLETE, DIALECTS, QA, Watched, watched
 from flyball.model.levels import Level
+from flyball.triggers.named import Found
 from flyball.triggers.needs import needs_of
 
 NOW = """
@@ -126,19 +127,25 @@ async def test_what_is_read_while_a_round_begins_to_bring_news_is_not_decided() 
         assert set((await lab.verdicts()).values()) == {"yes"}
 
 
+async def taken_in(lab: Watched, row: dict[str, Any]) -> int:
+    """A session that was read just now is stored; how many nodes were not as before."""
+    nodes = lab.poller.taking.reading.whole(Level.SESSION, row, lab.watch.needs)
+    return await lab.watch.take_in([Found(Level.SESSION, row, nodes)], also=lambda _connection: None)
+
+
 async def test_a_session_that_a_hook_names_before_the_polls_saw_it() -> None:
     """Its scans are read first: the rule that looks at them waits for the round that follows at once."""
     async with watched(COMPLETE) as lab:
         session = lab.session("hooked", ("T1w", "T2w"))
         row = await lab.client.get("session", session["_id"])
-        assert await lab.watch.take_in(Level.SESSION, row) == 1
+        assert await taken_in(lab, row) == 1
         await lab.decide()
         assert "scien/tome/sub-01/hooked" not in await lab.verdicts()
         await lab.settle()
         assert (await lab.verdicts())["scien/tome/sub-01/hooked"] == "yes"
         assert await lab.planned() == []
-        assert await lab.watch.take_in(Level.SESSION, row) == 0
-        assert await lab.watch.take_in(Level.SESSION, {**row, "label": "renamed", "revision": 9}) == 1
+        assert await taken_in(lab, row) == 0
+        assert await taken_in(lab, {**row, "label": "renamed", "revision": 9}) == 1
         assert lab.watch.ready_for({Level.ACQUISITION})
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from flyball.concurrency import ahead, each
+from flyball.concurrency import Together, ahead, each
 from flyball.model.errors import Transient
 
 
@@ -92,3 +92,66 @@ async def test_each_runs_so_many_at_once() -> None:
 
     await each(range(20), work, at_once=3)
     assert (sorted(done), most) == (list(range(20)), 3)
+
+
+class Station:
+    """Works on items when told to; `asked` are the items of each work."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.trouble: Exception | None = None
+
+    async def work(self, items: Sequence[int]) -> list[str | Exception]:
+        """Each item as a text; one that is negative cannot be worked on."""
+        self.asked.append(list(items))
+        await self.gate.wait()
+        if self.trouble is not None:
+            raise self.trouble
+        return [str(item) if item >= 0 else ValueError(str(item)) for item in items]
+
+
+async def turns(number: int = 10) -> None:
+    """Let everything run as far as it can."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def test_items_that_come_while_some_are_worked_on_are_next() -> None:
+    """One that comes alone goes alone; what comes in one turn of the loop goes together, so many at a time."""
+    station = Station()
+    together = Together(station.work, most=3)
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(together.do(0))
+        await turns()
+        rest = [tasks.create_task(together.do(number)) for number in range(1, 6)]
+        await turns()
+        assert station.asked == [[0]]
+        station.gate.set()
+    assert station.asked == [[0], [1, 2, 3], [4, 5]]
+    assert [task.result() for task in (first, *rest)] == ["0", "1", "2", "3", "4", "5"]
+
+
+async def test_each_caller_hears_of_his_own_trouble_and_all_of_everybodys() -> None:
+    """An exception in the place of a result is one caller's; what the work raises is for all who were in it."""
+    station = Station()
+    station.gate.set()
+    together = Together(station.work, most=9)
+
+    async def told(item: int) -> str:
+        try:
+            return await together.do(item)
+        except (ValueError, Transient) as error:
+            return f"{type(error).__name__}: {error}"
+
+    async def ask(*items: int) -> list[str]:
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(told(item)) for item in items]
+        return [task.result() for task in asked]
+
+    assert await ask(1, -2, 3) == ["1", "ValueError: -2", "3"]
+    station.trouble = Transient("away")
+    assert await ask(1, 2) == ["Transient: away"] * 2
+    station.trouble = None
+    assert await ask(1) == ["1"]
+    assert station.asked == [[1, -2, 3], [1, 2], [1]]

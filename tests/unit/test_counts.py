@@ -140,7 +140,8 @@ def counted_statements(daemon: Daemon) -> Iterator[list[str]]:
             found.append(statement)
 
     assert isinstance(daemon.store, SqliteStore)
-    engines = [engine for engine in (daemon.store._reading, daemon.store._writing) if engine is not None]
+    assert daemon.store._writer is not None
+    engines = [daemon.store._reading, daemon.store._writer.engine]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
     try:

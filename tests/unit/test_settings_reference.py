@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from flyball.configfile.reference import examples_in
 from flyball.configfile.yaml import read_yaml
 from flyball.settings import Settings, load_settings
 from flyball.settings.reference import EXAMPLES, SECTIONS, settings_reference
+from support.pages import examples_in
 from unit.settings_kit import KEY
 
 PAGE = settings_reference()

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flyball.adapters.store.opening import open_ledger
 from flyball.cli.common import Lab, load_lab
-from flyball.cli.looping import run_loop_value
 from flyball.cli.saying import USAGE, fail, options, out, say_json, say_table
+from flyball.cli.writing import write
 from flyball.clock import SystemClock
 from flyball.configfile.durations import parse_duration
 from flyball.ledger.silencing import lift as lift_silence
@@ -86,17 +85,9 @@ def until_when(text: str, now: datetime) -> datetime | None:
 
 def _asked(lab: Lab, work: Callable[..., Any]) -> Any:
     try:
-        return run_loop_value(_write(lab, work))
+        return write(lab, work)
     except (LookupError, ValueError) as error:
         fail(str(error.args[0]))
-
-
-async def _write(lab: Lab, work: Callable[..., Any]) -> Any:
-    store = await open_ledger(lab.settings.ledger, lab.settings.data_dir, guest=True)
-    try:
-        return await store.write(partial(work, now=SystemClock().now()))
-    finally:
-        await store.close()
 
 
 def _list(silences: list[Silence]) -> None:

@@ -13,11 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flyball.adapters.store.opening import open_ledger
-from flyball.cli.common import Lab, known_rules, load_lab
-from flyball.cli.looping import run_loop_value
+from flyball.cli.common import known_rules, load_lab
 from flyball.cli.saying import FAILED, FINE, USAGE, Exit, complain, fail, options, out, say_json
-from flyball.clock import SystemClock
+from flyball.cli.writing import write
 from flyball.ledger import reopening, steering
 from flyball.ledger.failures import retry_group
 from flyball.ledger.undoing import undo as undo_rule
@@ -45,7 +43,7 @@ def approve(
     if bool(ids) == bool(rule):
         fail("name effects, or a rule with --rule", USAGE)
     if rule is not None:
-        done = run_loop_value(_write(load_lab(), partial(reopening.approve_rule, rule=rule)))
+        done = write(load_lab(), partial(reopening.approve_rule, rule=rule))
         _say(done, [])
         return
     _each(steering.approve, ids or [])
@@ -64,7 +62,7 @@ def retry(
     if ids:
         _each(steering.retry, ids)
         return
-    done = run_loop_value(_write(load_lab(), partial(retry_group, rule=rule, gear=gear, kind=kind, error=error)))
+    done = write(load_lab(), partial(retry_group, rule=rule, gear=gear, kind=kind, error=error))
     if options.json:
         say_json(done)
     else:
@@ -84,7 +82,7 @@ def _each(move: Callable[..., Json], ids: list[str]) -> None:
     wrong: list[str] = []
     for ident in ids:
         try:
-            done.append(run_loop_value(_write(lab, partial(move, ident=ident))))
+            done.append(write(lab, partial(move, ident=ident)))
         except (LookupError, ValueError) as error:
             wrong.append(str(error.args[0]))
     _say(done, wrong)
@@ -122,7 +120,7 @@ def backfill(
     for one in found:
         work = partial(reopening.backfill, rule=one.id, site=one.site, level=one.each, since=date, limit=limit)
         try:
-            answers.append(run_loop_value(_write(lab, work)))
+            answers.append(write(lab, work))
         except LookupError as error:
             fail(str(error.args[0]))
     answer = {"rule": rule, **{key: sum(one[key] for one in answers) for key in ("queued", "left")}}
@@ -135,7 +133,7 @@ def backfill(
 def undo(rule: Annotated[str, typer.Argument(help="Id of the rule; also of one that is in no file any more.")]) -> None:
     """Take back the tags and open alerts that a rule made, and pause it; what people set stays."""
     try:
-        answer = run_loop_value(_write(load_lab(), partial(undo_rule, rule=rule)))
+        answer = write(load_lab(), partial(undo_rule, rule=rule))
     except LookupError as error:
         fail(str(error.args[0]))
     if options.json:
@@ -146,11 +144,3 @@ def undo(rule: Annotated[str, typer.Argument(help="Id of the rule; also of one t
     )
     for entry in answer["stays"]:
         out.print(f"stays: {entry['id']} {entry['summary']}", markup=False)
-
-
-async def _write(lab: Lab, work: Callable[..., Any]) -> Any:
-    store = await open_ledger(lab.settings.ledger, lab.settings.data_dir, guest=True)
-    try:
-        return await store.write(partial(work, now=SystemClock().now()))
-    finally:
-        await store.close()

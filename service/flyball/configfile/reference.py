@@ -96,11 +96,6 @@ def code(text: str) -> list[str]:
     return ["```yaml", *text.strip("\n").splitlines(), "```"]
 
 
-def examples_in(page: str) -> list[str]:
-    """The YAML blocks of a page, in order."""
-    return re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-
-
 def _is_duration(schema: Json) -> bool:
     return "1h30m" in schema.get("examples", ())
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from flyball.model.effect import Effect
+from flyball.model.times import parse_time
 from flyball.rules.keys import PREFIX, suffix
 
 ENDED_BADLY = frozenset({"failed", "cancelled"})
@@ -93,7 +94,7 @@ def _same_files(wanted: Mapping[str, Json], analysis: Json, job: Json) -> bool:
         return False
     records = analysis.get("inputs")
     records = [one for one in records if isinstance(one, Mapping)] if isinstance(records, list) else []
-    started = _time(job.get("created"))
+    started = parse_time(job.get("created"))
     return all(
         _place(used[slot]) == _place(reference) and _same_version(reference, used[slot], records, started)
         for slot, reference in wanted.items()
@@ -122,7 +123,7 @@ def _same_version(wanted: Json, used: Json, records: list[Json], started: dateti
     ]
     if told:
         return version in told
-    replaced = _time(wanted.get("replaced"))
+    replaced = parse_time(wanted.get("replaced"))
     return replaced is None or started is None or started >= replaced
 
 
@@ -135,13 +136,3 @@ def _same_config(wanted: Json, job: Json) -> bool:
         key in settings and settings[key] == value and isinstance(settings[key], bool) is isinstance(value, bool)
         for key, value in wanted.items()
     )
-
-
-def _time(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flyball.clients.flywheel.wire.launch import analysis_body, job_body
 from flyball.effects.equal_runs import carries_key, equal_run, is_on
 from flyball.effects.manifest import launch_config, manifest_faults
 from flyball.effects.port import Hands
@@ -147,24 +148,20 @@ class Launching:
     ) -> Report:
         params = effect.params
         container = params["container"]
-        job: dict[str, Any] = {
-            "gear_id": gear["id"],
-            "inputs": {
-                slot: {"type": reference["type"], "id": reference["id"], "name": reference["name"]}
-                for slot, reference in params["inputs"].items()
-            },
-            "config": config,
-            "tags": list(dict.fromkeys([effect.once_key, *params["tags"]])),
-        }
-        if params["priority"]:
-            job["priority"] = params["priority"]
+        job = job_body(
+            gear_id=gear["id"],
+            inputs=params["inputs"],
+            config=config,
+            tags=list(dict.fromkeys([effect.once_key, *params["tags"]])),
+            destination=None if is_analysis else (container["level"], container["id"]),
+            priority=params["priority"],
+        )
         manifest = gear.get("gear")
         version = manifest.get("version") if isinstance(manifest, Mapping) else None
         if not is_analysis:
-            job["destination"] = {"type": container["level"], "id": container["id"]}
             return Report(Outcome.DONE, {"job": await hands.site.add_job(job), "gear_version": version})
         info = {"flyball": {"once_key": effect.once_key, "rule": effect.rule}}
-        body = {"label": params["label"], "info": info, "job": job}
+        body = analysis_body(params["label"], job, info)
         created = await hands.site.launch_analysis(container["level"], container["id"], body)
         analysis, started = await self._accepted(created, hands)
         return Report(Outcome.DONE, {"analysis": analysis, **_of_job(started), "gear_version": version})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -169,6 +169,4 @@ class Kind(EffectKind, Protocol):
         ...
 
 
-CarryOut = Callable[[Effect, Hands], Awaitable[Report]]
 Kinds = Mapping[str, Kind]
-Inputs = Mapping[str, Sequence[Json]]

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from flyball.events.documents import load_documents
+from flyball.events.hints import with_hints
 from flyball.events.peers import PeerBook
 from flyball.events.routing import bound_of, sideways
 from flyball.ledger.deciding import (
@@ -182,15 +183,11 @@ class Dispatcher:
 
         A rule that only waits for a job, a hook or its time looks anew at what it claims, and not at everything.
         """
-        waiting = [self.rules[one] for one in rule_ids if one in self.rules and self._only_waits(self.rules[one])]
+        waiting = [self.rules[one] for one in rule_ids if one in self.rules and self.rules[one].only_waits]
         now = self._clock.now()
         for rule in waiting:
             await self._store.write(partial(owe_known, rule=rule, now=now))
         return await self.look_everywhere(set(rule_ids) - {rule.id for rule in waiting})
-
-    @staticmethod
-    def _only_waits(rule: Rule) -> bool:
-        return not rule.trigger.at_once and rule.each is not Level.MATRIX
 
     def _look_over(self, connection: Any, rules: Sequence[Rule], now: datetime) -> int:
         total = 0
@@ -256,7 +253,8 @@ class Dispatcher:
         self.before_take(connection)
         due = due_looks(connection, now, BATCH, able) if only is None else looks_among(connection, only, now, able)
         said = load_rulings(connection, [(item.rule, item.key) for item in due])
-        return due, load_documents(connection, [(self.rules[item.rule], item.key) for item in due]), said
+        documents = load_documents(connection, [(self.rules[item.rule], item.key) for item in due])
+        return due, with_hints(connection, [(self.rules[item.rule], item.event) for item in due], documents), said
 
     def _decide(self, item: Due, document: Document | None, now: datetime, said: Ruling) -> Decided:
         rule = self.rules[item.rule]

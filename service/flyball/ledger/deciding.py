@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
 
 from flyball.ledger.book import load_book, store_book
 from flyball.ledger.bulk import many
@@ -30,6 +30,10 @@ from flyball.rules.rule import Mode
 
 _HELD = str(EffectState.HELD)
 _EFFECT = insert(effects)
+# Built once: for few looks at a time, building a statement costs more than running it.
+_OF_RULES = RULE_OF_DUE.in_(bindparam("of_rules", expanding=True))
+_DUE = select(looks).where(looks.c.due <= bindparam("by"), _OF_RULES).order_by(looks.c.due).limit(bindparam("most"))
+_NEXT = select(func.min(looks.c.due)).where(_OF_RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,8 @@ class Stored:
 
 def due_looks(connection: Connection, now: datetime, limit: int, rule_ids: Sequence[str]) -> list[Due]:
     """The looks that are due, oldest first, of the rules named."""
-    query = (
-        select(looks).where(looks.c.due <= micros(now), RULE_OF_DUE.in_(rule_ids)).order_by(looks.c.due).limit(limit)
-    )
-    return [_due(row) for row in connection.execute(query)]
+    asked = {"by": micros(now), "of_rules": list(rule_ids), "most": limit}
+    return [_due(row) for row in connection.execute(_DUE, asked)]
 
 
 def looks_among(connection: Connection, keys: Sequence[LookKey], now: datetime, rule_ids: Collection[str]) -> list[Due]:
@@ -77,7 +79,7 @@ def _due(row: Any) -> Due:
 
 def next_look(connection: Connection, rule_ids: Sequence[str]) -> datetime | None:
     """When the next look is due."""
-    found = connection.execute(select(func.min(looks.c.due)).where(RULE_OF_DUE.in_(rule_ids))).scalar()
+    found = connection.execute(_NEXT, {"of_rules": list(rule_ids)}).scalar()
     return None if found is None else moment(found)
 
 

@@ -167,18 +167,5 @@ def pending(
     return Pending(looks_due, effects_due, running, idle=free)
 
 
-def queue(connection: Connection, now: datetime) -> dict[str, int]:
-    """How much waits where, for the metrics: looks due and settling, effects due and by active state."""
-    stamp = micros(now)
-    depth = {
-        "looks_due": _count(connection, looks.c.due <= stamp, of=looks),
-        "looks_settling": _count(connection, looks.c.due > stamp, of=looks),
-        "effects_due": _count(connection, effects.c.state.in_(_DUE), effects.c.due <= stamp, of=effects),
-    }
-    for state in (EffectState.RUNNING, EffectState.WAITING, EffectState.HELD):
-        depth[f"effects_{state}"] = _count(connection, effects.c.state == str(state), of=effects)
-    return depth
-
-
 def _count(connection: Connection, *where: Any, of: Any) -> int:
     return connection.execute(select(func.count()).select_from(of).where(*where)).scalar_one()

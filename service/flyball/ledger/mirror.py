@@ -25,6 +25,7 @@ _THESE = (
     nodes.c.id.in_(bindparam("some", expanding=True)),
 )
 _NODES = select(nodes).where(*_THESE)
+_KNOWN = select(nodes.c.id).where(*_THESE, nodes.c.presence == str(Presence.PRESENT))
 _TAGGED = select(nodes.c.id, nodes.c.doc).where(*_THESE, nodes.c.tags_known.is_(True))
 
 
@@ -125,13 +126,8 @@ def known_ids(connection: Connection, site: str, level: Level, ids: Sequence[str
     """Which of these ids the mirror has as present nodes."""
     found: set[str] = set()
     for some in chunks(ids):
-        query = select(nodes.c.id).where(
-            nodes.c.site == site,
-            nodes.c.level == str(level),
-            nodes.c.id.in_(some),
-            nodes.c.presence == str(Presence.PRESENT),
-        )
-        found.update(row.id for row in connection.execute(query))
+        asked = {"of_site": site, "of_level": str(level), "some": some}
+        found.update(connection.scalars(_KNOWN, asked))
     return found
 
 

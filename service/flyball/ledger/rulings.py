@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.mirror import chunks, upsert
 from flyball.ledger.tables import rulings
 from flyball.model.node import NodeKey
 
+_ON_TARGETS = select(rulings).where(rulings.c.target.in_(bindparam("some", expanding=True)))
 RulingKey = tuple[str, str, str]  # rule, site, target id
 
 
@@ -38,7 +39,7 @@ def load_rulings(connection: Connection, wanted: Iterable[tuple[str, NodeKey]]) 
     keys = {(rule, key.site, key.id) for rule, key in wanted}
     found: dict[RulingKey, Ruling] = {}
     for some in chunks(sorted({key[2] for key in keys})):
-        for row in connection.execute(select(rulings).where(rulings.c.target.in_(some))):
+        for row in connection.execute(_ON_TARGETS, {"some": some}):
             key = (row.rule, row.site, row.target)
             if key in keys:
                 found[key] = Ruling(row.adopted, row.generation, frozenset(unpack(row.forgotten)))

@@ -18,7 +18,7 @@ from flyball.ledger.codec import micros
 from flyball.ledger.looking import LookKey
 from flyball.ledger.mirror import chunks
 from flyball.ledger.noticing import load_fact, save_fact
-from flyball.ledger.tables import intents, looks, replicas
+from flyball.ledger.tables import looks, replicas
 
 HANDED_FOR = timedelta(seconds=30)
 """After so long a look that was handed out and still stands is handed out again."""
@@ -125,8 +125,3 @@ def save_lead(connection: Connection, lead: Lead, now: datetime, *, begins: bool
         return False
     save_fact(connection, _LEADER, {"replica": lead.replica, "sites": dict(lead.sites)}, now)
     return True
-
-
-def has_intents(connection: Connection) -> bool:
-    """Whether something was asked for and is not done."""
-    return connection.execute(select(intents.c.id).where(intents.c.done.is_(None)).limit(1)).first() is not None

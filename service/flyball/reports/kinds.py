@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from flyball.model.levels import Level
 from flyball.model.node import Node
+from flyball.model.times import parse_time
 from flyball.reports.statistics import finite
 from flyball.rules.profiles import SENTINELS, WORSE
 
@@ -42,6 +43,8 @@ _IS_REPORT: Final = re.compile(r"mriqc", re.IGNORECASE)
 _MAKER: Final = ("Manufacturer",)
 _MODEL: Final = ("ManufacturerModelName", "ManufacturersModelName")
 _PLACE: Final = ("DeviceSerialNumber", "StationName", "InstitutionName")
+_TELLS: Final = METRICS | {*_MAKER, *_MODEL, *_PLACE}
+_PLACES_IN_INFO: Final = ("IQM", "header", "dicom", "bids_meta")
 
 Row = dict[str, Any]
 
@@ -78,6 +81,26 @@ def kept(node: Node, gear: str | None = None) -> Row | None:
             return _run(row, node, gear)
         case _:
             return None
+
+
+def thin(node: Node) -> Node:
+    """A file with no more info than `kept` reads: what else scanners and gears wrote is most of a site's metadata.
+
+    Its fingerprints stay those of the whole, so that it compares with a later reading as before.
+    """
+    info = node.doc.get("info")
+    if node.level is not Level.FILE or not isinstance(info, Mapping):
+        return node
+    return replace(node, doc={**node.doc, "info": _told(info)})
+
+
+def _told(info: Mapping[str, Any], deeper: int = 2) -> Row:
+    """The part of some info that `metrics_of` and the scanner's name are taken from: `header.dicom` is the deepest."""
+    told = {name: value for name, value in info.items() if name in _TELLS}
+    for name in _PLACES_IN_INFO if deeper else ():
+        if isinstance(inner := info.get(name), Mapping):
+            told[name] = _told(inner, deeper - 1)
+    return told
 
 
 def _file(row: Row, node: Node) -> Row | None:
@@ -148,17 +171,9 @@ def _run(row: Row, node: Node, gear: str | None) -> Row | None:
 
 
 def seconds(value: Any) -> float | None:
-    """A site's time stamp in seconds since 1970; one without a zone is taken as UTC. None when it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    try:
-        return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
-    except (OverflowError, ValueError):
-        return None
+    """A site's time stamp in seconds since 1970."""
+    time = parse_time(value)
+    return None if time is None else time.timestamp()
 
 
 def _small(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from flyball.configfile.durations import shortened
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
 from flyball.model.node import Node, NodeKey
+from flyball.model.times import parse_time
 from flyball.rules.reading.names import a
 from flyball.rules.selection import LISTS
 
@@ -54,8 +55,8 @@ class Making:
             NodeKey(self._site, level, ident),
             _label(level, plain),
             above_it,
-            _time(plain.get("created")),
-            _time(plain.get("modified")) or _time(plain.get("created")),
+            parse_time(plain.get("created")),
+            parse_time(plain.get("modified")) or parse_time(plain.get("created")),
             None,
             plain,
         )
@@ -116,14 +117,3 @@ def _label(level: Level, doc: Mapping[str, Any]) -> str:
         gear = doc.get("gear_info")
         return str((gear.get("name") if isinstance(gear, Mapping) else None) or doc.get("label") or UNTOLD)
     return str((doc.get("name") if level is Level.FILE else doc.get("label")) or UNTOLD)
-
-
-def _time(value: Any) -> datetime | None:
-    """A site's time stamp; one without a zone is UTC."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

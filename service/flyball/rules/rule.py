@@ -225,6 +225,11 @@ class Rule:
         return self.parent or self.id
 
     @property
+    def only_waits(self) -> bool:
+        """Whether the rule looks at nothing that is there already, but only when a job, a hook or its time says so."""
+        return not self.trigger.at_once and self.each is not Level.MATRIX
+
+    @property
     def searches(self) -> frozenset[Search]:
         """What the site's search is asked for it."""
         return frozenset(one.search for one in self.select if one.search is not None)

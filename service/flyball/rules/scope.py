@@ -14,10 +14,6 @@ from flyball.model.levels import Level
 from flyball.rules.expression.patterns import Pattern, PatternError, regex
 
 GEAR = "gear"
-SCOPE_LEVELS: tuple[str, ...] = (
-    *(str(level) for level in (Level.PROJECT, Level.SUBJECT, Level.SESSION, Level.ACQUISITION, Level.FILE)),
-    GEAR,
-)
 _SPECIAL = frozenset(r"\.+*?()|[]{}^$")
 
 

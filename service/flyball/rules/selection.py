@@ -30,16 +30,14 @@ class Chosen:
 
     Attributes:
         items: the chosen documents; files with `id`, `name`, `parent_ref` and `parents`, whatever the site left out.
-        note: for people: how many of how many, and what could not be decided.
-        undecided: how many candidates have an unknown condition. They are not chosen: a lab's data is full of files
-            without a classification, and these must not hold up the rest.
+        note: for people: how many of how many, and what could not be decided. Candidates whose condition is unknown are
+            not chosen: a lab's data is full of files without a classification, and these must not hold up the rest.
         withheld: set when some candidate could not be looked at (a permission, a page not read yet). Then the list may
             lack what is there, and must not be taken for the whole.
     """
 
     items: list[dict[str, Any]]
     note: str = ""
-    undecided: int = 0
     withheld: Unknown | None = None
 
     @property
@@ -89,7 +87,6 @@ def select(selection: Selection, document: Document, context: Context) -> Chosen
     return Chosen(
         [candidate.document for candidate in kept],
         _note(len(kept), len(chosen), total, doubts, selection.of),
-        len(doubts),
         next((doubt for doubt in doubts if doubt.nature == "withheld"), None),
     )
 

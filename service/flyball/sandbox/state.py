@@ -117,10 +117,6 @@ class Site:
             act(self)
         self.now = max(self.now, now)
 
-    def next_due(self) -> datetime | None:
-        """When something will next happen by itself."""
-        return self._agenda[0][0] if self._agenda else None
-
     # Reading
 
     def table(self, level: str) -> Table:
@@ -239,16 +235,6 @@ class Site:
     def touch(self, level: str, doc: Doc) -> None:
         """Move the container's `modified`."""
         self.table(level).moved(doc, self.now)
-
-    def commit_late(self, level: str, doc: Doc, moment: datetime) -> Doc:
-        """Let a new, childless container appear only now although it was made earlier.
-
-        Its id, `created` and `modified` are of the earlier moment, as when a server commits late.
-        """
-        table = self.table(level)
-        table.drop(doc["_id"])
-        doc |= {"_id": self.ids.oid(moment), "created": stamp(moment), "modified": stamp(moment)}
-        return table.add(doc)
 
     def delete(self, level: str, container_id: str) -> int:
         """Delete a container with everything below it; jobs stay, their destination dangling (live19)."""

@@ -24,7 +24,6 @@ from flyball.settings.sites import FlywheelSite
 from flyball.settings.sources import PREFIX, Given, Source, from_environment, from_file
 
 FILE = "flyball.yaml"
-NO_SUCH_VERSION = "is not available in this version"
 
 
 class SettingsError(ConfigError):

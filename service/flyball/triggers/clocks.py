@@ -22,7 +22,6 @@ class ClockEstimate:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[timedelta, timedelta]] = deque(maxlen=KEPT)
-        self.disagrees = False
 
     def observe(self, stamp: datetime, since: datetime, until: datetime) -> None:
         """A change stamped `stamp` by the site came between `since` and `until` by our clock."""
@@ -40,7 +39,5 @@ class ClockEstimate:
         most = max(high for _, high in self._seen)
         for guess in (header, timedelta(0)):
             if least - SLACK <= guess <= most + SLACK:
-                self.disagrees = guess != header
                 return guess
-        self.disagrees = True
         return least

@@ -58,11 +58,6 @@ class Needs:
             (globs := rule.scope.levels.get(str(Level.PROJECT))) is None or globs.match(path) for rule in self.rules
         )
 
-    @property
-    def all_projects(self) -> bool:
-        """Whether some rule is about every project."""
-        return any(str(Level.PROJECT) not in rule.scope.levels for rule in self.rules)
-
     def read_of(self, level: Level, dialect: Dialect) -> frozenset[str]:
         """What has to be known of each row of a level, as names that can be stored.
 

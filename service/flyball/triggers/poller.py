@@ -20,12 +20,12 @@ from flyball.clients.exchange import BodyTooLarge
 from flyball.clients.flywheel.client import FlywheelClient
 from flyball.clients.flywheel.filters import since as since_time
 from flyball.clients.flywheel.filters import where
-from flyball.events.nodes import parse_time
 from flyball.ledger.mirror import has_some
 from flyball.ledger.noticing import Route, load_cursor, save_cursor
 from flyball.model.errors import SiteError
 from flyball.model.levels import HIERARCHY, Level
 from flyball.model.ports import Clock, Store
+from flyball.model.times import parse_time
 from flyball.triggers.clocks import ClockEstimate
 from flyball.triggers.lengths import Lengths
 from flyball.triggers.needs import EPOCH, Needs

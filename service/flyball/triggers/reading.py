@@ -87,6 +87,18 @@ class Reading:
             found.extend(await self._singly(level, singly, trust, needs))
         return found
 
+    def listed(self, level: Level, row: Row, needs: Needs) -> list[Node] | None:
+        """The nodes of a list's row that shows what a single read would; None: it may leave something out."""
+        self._learn(level, [row])
+        trust = self._trust(level, with_info=True)
+        if trust.tags and self._is_enough(level, row, needs, trust):
+            return self._nodes(level, row, trust, needs)
+        return None
+
+    def shows_tags(self, level: Level) -> bool:
+        """Whether lists of a level were seen to show tags."""
+        return self._trust(level, with_info=False).tags
+
     def whole(self, level: Level, row: Row, needs: Needs) -> list[Node]:
         """The nodes of a row that was read singly."""
         return self._nodes(level, row, SINGLE, needs)
@@ -224,4 +236,7 @@ def project_of(level: Level, row: Row) -> str | None:
     """The id of the project that a row belongs to."""
     if level is Level.PROJECT:
         return str(row.get("id"))
+    parents = row.get("parents")  # the quick way, for most rows of most sites
+    if isinstance(parents, dict) and isinstance(project := parents.get("project"), str):
+        return project
     return parents_of(level, row).get("project")

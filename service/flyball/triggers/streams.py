@@ -13,8 +13,8 @@ from typing import Any
 
 from flyball.clients.flywheel.client import OWN
 from flyball.clients.flywheel.dialect import Dialect, JobsAccess
-from flyball.events.nodes import parse_time
 from flyball.model.levels import CONTAINERS, Level
+from flyball.model.times import parse_time
 from flyball.triggers.needs import Needs
 
 FILES = "files.modified"

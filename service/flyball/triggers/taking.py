@@ -65,6 +65,8 @@ class Taking:
     Attributes:
         coming: called with level and source before something is stored, which may be new.
         changed: called likewise after a page that brought something.
+        remember: whether what is news becomes an event.
+        thin: takes out of a node what nobody will ask for; for a mirror that is thrown away. None: all is kept.
     """
 
     def __init__(self, site: str, client: FlywheelClient, store: Store, clock: Clock, route: Route) -> None:
@@ -73,6 +75,8 @@ class Taking:
         self.projects = Projects()
         self.coming: Callable[[Level, str], None] = lambda _level, _source: None
         self.changed: Callable[[Level, str], None] = lambda _level, _source: None
+        self.remember = True
+        self.thin: Callable[[Node], Node] | None = None
         self.reading = Reading(site, client, store)
         self.roll = Roll(site, client, store)
         self._client = client
@@ -124,9 +128,10 @@ class Taking:
         source: str,
         cursor: CursorAt | None = None,
         sure: bool = False,
+        also: Callable[[Any], None] | None = None,
     ) -> Noticed:
-        """Store nodes, and what was found lost."""
-        if not asked.lost and await self._has_all(nodes, cursor):
+        """Store nodes, and what was found lost; `also` is done in the same transaction."""
+        if also is None and not asked.lost and await self._has_all(nodes, cursor):
             return Noticed(0, 0)
         levels = {node.level for node in nodes} | {key.level for key, _ in asked.lost}
         if levels:  # told before: whoever finds the looks that follow must know what has to be read first
@@ -134,6 +139,8 @@ class Taking:
         for node in nodes:
             if node.level is Level.PROJECT:  # also one that was read singly
                 self.projects.name(node.id, node.parents.get("group", ""), node.label)
+        if self.thin is not None:
+            nodes = [self.thin(node) for node in nodes]
         now = self._clock.now()
         jobs = [node.doc for node in nodes if node.level is Level.JOB]
 
@@ -147,9 +154,12 @@ class Taking:
                 lost=asked.lost,
                 cursor=cursor,
                 sure=sure,
+                remember=self.remember,
             )
             for job in launched_among(connection, jobs) if jobs else ():
                 follow_job(connection, job, now)
+            if also is not None:
+                also(connection)
             return noticed
 
         noticed = await self._store.write(work)
@@ -186,9 +196,17 @@ class Taking:
 
         return await self._store.read(look)
 
-    async def knows(self, level: Level, ident: str) -> bool:
-        """Whether the mirror has the node as a present one."""
-        return bool(await self._store.read(lambda connection: known_ids(connection, self.site, level, [ident])))
+    async def unknown(self, idents: Mapping[Level, Sequence[str]]) -> list[Level]:
+        """The levels of which the mirror does not have all of some nodes as present ones."""
+
+        def look(connection: Any) -> list[Level]:
+            return [
+                level
+                for level, some in idents.items()
+                if not known_ids(connection, self.site, level, some).issuperset(some)
+            ]
+
+        return await self._store.read(look)
 
     async def call_roll(
         self, keys: Sequence[NodeKey], needs: Needs, *, source: str, readable: Sequence[str] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from flyball.model.levels import Level
 from flyball.triggers.canary import Canary
 from flyball.triggers.freshness import Freshness
 from flyball.triggers.listing import Listing
+from flyball.triggers.named import Found
 from flyball.triggers.needs import Needs
 from flyball.triggers.poller import Poller, Round
 from flyball.triggers.presence import Asked
@@ -169,20 +170,26 @@ class Watch:
         if await self.searching.look(self.needs, changed=changed):
             self._changed()
 
-    async def take_in(self, level: Level, row: Mapping[str, Any]) -> int:
-        """Store an object that was read singly just now (a hook named it); how many nodes were not as before.
+    async def take_in(self, found: Sequence[Found], also: Callable[[Any], None]) -> int:
+        """Store objects that were read just now (hooks named them); how many nodes were not as before.
 
         What lies below an object that was never seen has to be read first: rules that look there wait for the next
         round, which begins at once.
+
+        Args:
+            found: as read.
+            also: what is stored in the same transaction.
         """
         taking = self.poller.taking
-        nodes = taking.reading.whole(level, row, self.needs)
-        if not await taking.knows(level, str(row.get("id"))):
+        idents: dict[Level, list[str]] = {}
+        for one in found:
+            idents.setdefault(one.level, []).append(one.ident)
+        for level in await taking.unknown(idents):
             self._fresh.rounds.brought(level, self.needs.streams)
             self.poll_now()
-        noticed = await taking.store(nodes, Asked(), source="webhook", sure=True)
-        if noticed.changes:
-            self._changed()
+        nodes = [node for one in found for node in one.nodes]
+        noticed = await taking.store(nodes, Asked(), source="webhook", sure=True, also=also)
+        self._changed()
         return noticed.changes
 
     async def sweep_if_due(self) -> None:

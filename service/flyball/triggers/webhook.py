@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 
 SIGNATURE = "x-hub-signature-256"
 _IDS = ("x-delivery-id", "x-github-delivery", "x-request-id")
+KEPT = 16 * 1024  # bytes of a body that is kept whole in the ledger, for rules to read
 _LONGEST = 200  # characters of a delivery's id and of a target that are taken
 
 
@@ -21,12 +21,12 @@ class Delivery:
     Attributes:
         id: of the sender, None when it sent none: then nothing tells a repetition from a new one.
         target: `session:ID`, a bare id or a path of labels; None: the hook only says that something happened.
-        body: the whole body.
+        more: what else the body says; nothing of a long one (`KEPT`).
     """
 
     id: str | None
     target: str | None
-    body: Mapping[str, Any]
+    more: Mapping[str, Any]
 
 
 class NotTaken(Exception):  # noqa: N818 - it is an answer
@@ -40,7 +40,7 @@ class NotTaken(Exception):  # noqa: N818 - it is an answer
 
 def signature(secret: str, body: bytes) -> str:
     """What the signature header must hold: `sha256=` and the hex HMAC of the body."""
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def check_delivery(secret: str, headers: Mapping[str, str], body: bytes) -> Delivery:
@@ -67,10 +67,22 @@ def check_delivery(secret: str, headers: Mapping[str, str], body: bytes) -> Deli
     if not isinstance(content, dict):
         raise NotTaken(400, "no_object", 'the body must be an object, such as {"target": "session:ID"}')
     target = content.get("target")
-    if target is not None and not (isinstance(target, str) and 0 < len(target) <= 10 * _LONGEST):
+    if target is not None and not (isinstance(target, str) and 0 < len(target) <= 10 * _LONGEST and _is_text(target)):
         raise NotTaken(400, "bad_target", "target is a text: level:ID, an id, or group/project/subject/…")
     ident = next((headers[name][:_LONGEST] for name in _IDS if headers.get(name)), None)
-    return Delivery(ident, target, content)
+    if ident is not None:  # bytes that are no text came through as lone halves of characters
+        ident = ident.encode("utf-8", "backslashreplace").decode()
+    more = {key: value for key, value in content.items() if key != "target"} if len(body) <= KEPT else {}
+    return Delivery(ident, target, more)
+
+
+def _is_text(target: str) -> bool:
+    """Whether it can be stored: no lone halves of characters, and no NUL."""
+    try:
+        target.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in target
 
 
 def read_target(text: str) -> tuple[str | None, str | None, tuple[str, ...]]:

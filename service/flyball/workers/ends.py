@@ -5,11 +5,10 @@ Nobody waits for company: an end that comes alone is written alone, and the next
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from flyball.concurrency import Together
 from flyball.ledger.finishing import End, finish_all
 from flyball.ledger.noticing import Route
 from flyball.model.effect import EffectState
@@ -17,14 +16,6 @@ from flyball.model.ports import Clock, Store
 from flyball.workers.attempt import together_or_apart
 
 MOST = 256  # ends in one work
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """One end, and what came of it once it was written."""
-
-    end: End
-    result: EffectState | Exception | None = None
 
 
 class Ends:
@@ -40,8 +31,7 @@ class Ends:
         self._store = store
         self._clock = clock
         self._route = route
-        self._waiting: list[_Waiting] = []
-        self._writing = asyncio.Lock()
+        self._together: Together[End, EffectState] = Together(self._write_all, most=MOST)
 
     async def write(self, end: End) -> EffectState:
         """Write one end; durable when it returns.
@@ -50,25 +40,11 @@ class Ends:
             FlyballError: the ledger cannot be written now.
             Exception: this end cannot be written (a kind forgot something in its report).
         """
-        mine = _Waiting(end)
-        self._waiting.append(mine)
-        async with self._writing:
-            while mine.result is None:
-                some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                await self._write(some)
-        if isinstance(mine.result, Exception):
-            raise mine.result
-        return mine.result
+        return await self._together.do(end)
 
-    async def _write(self, some: list[_Waiting]) -> None:
-        async def write(ends: Sequence[End]) -> Sequence[EffectState]:
-            work = partial(finish_all, ends=ends, now=self._clock.now(), route=self._route())
-            return await self._store.write(work)
+    async def _write_all(self, ends: Sequence[End]) -> Sequence[EffectState | Exception]:
+        return await together_or_apart(self._write, ends)
 
-        try:
-            results = await together_or_apart(write, [one.end for one in some])
-        except asyncio.CancelledError:
-            self._waiting[:0] = some  # the next one writes them; what is written already stays as it is
-            raise
-        for one, result in zip(some, results, strict=True):
-            one.result = result
+    async def _write(self, ends: Sequence[End]) -> Sequence[EffectState]:
+        work = partial(finish_all, ends=ends, now=self._clock.now(), route=self._route())
+        return await self._store.write(work)

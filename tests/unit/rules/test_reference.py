@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from flyball.configfile.reference import examples_in, takes
+from flyball.configfile.reference import takes
 from flyball.configfile.yaml import read_yaml
 from flyball.effects.catalog import KINDS
 from flyball.rules.reading import RuleSet, Surroundings, read_texts
 from flyball.rules.reading.models import ChangeForm, CutForm, DefaultsForm, ProfileForm, RuleForm
 from flyball.rules.reference import PARTS, effect_example, form_keys, rule_reference
 from flyball.rules.reference_examples import DEFAULTS, FILE, NOT_YET, PROFILES, RULE
+from support.pages import examples_in
 from unit.rules.kit import CATALOG
 
 PAGE = rule_reference(KINDS)

@@ -1,6 +1,5 @@
 """Creating, changing and deleting containers; tags, notes and info."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -128,16 +127,6 @@ def test_notes(lab: Lab, old_lab: Lab) -> None:
 def test_required_fields_of_creates(lab: Lab, path: str, body: Any) -> None:
     """A group needs an id, a collection a label."""
     assert lab.ask("POST", path, body).status == 400
-
-
-def test_late_commits(lab: Lab) -> None:
-    """A container may appear that is older than what was there before."""
-    lab.later(60)
-    made = lab.site.add_session(lab.subject["_id"], "late")
-    early = lab.site.now - timedelta(seconds=30)
-    lab.site.commit_late("session", made, early)
-    assert lab.get(f"/sessions?filter=created={early:%Y-%m-%dT%H:%M:%S.%f}")[0]["label"] == "late"
-    assert lab.rows(f"/subjects/{lab.subject['_id']}/sessions") == ["ses-01", "late"]
 
 
 def test_deleting(lab: Lab) -> None:

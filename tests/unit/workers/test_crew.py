@@ -147,6 +147,7 @@ def test_a_store_that_closes_while_an_outcome_is_written(bench: Bench) -> None:
     bench.act(rounds=1)
     assert open_attempts(bench) == len(FILES)
     assert bench.crew.under_way == {}
+    bench.ledger.errors.clear()  # outcomes that came together met one of them together
     assert bench.restart() == len(FILES)
     bench.settle()
     assert set(bench.states()) == {"done"}

@@ -58,7 +58,7 @@ _PAUSE: Final = _sql(
     "INSERT INTO budgets AS b (site, spent, paused) VALUES (%(site)s, 0, NOW + %(us)s) "
     "ON CONFLICT (site) DO UPDATE SET paused = greatest(b.paused, NOW + %(us)s)"
 )
-_LOCK, _UNLOCK = "SELECT pg_try_advisory_lock(KEYS)", "SELECT pg_advisory_unlock(KEYS)"
+_LOCK: Final = "SELECT pg_try_advisory_lock(KEYS)"
 _ALIVE: Final = "SELECT 1 FROM replicas WHERE id = "
 
 
@@ -151,10 +151,6 @@ class Session:
             return bool(row and row[0])
 
         return await self._ask(work)
-
-    async def unlock(self, what: str) -> None:
-        """Give a lock back."""
-        await self._ask(lambda connection: connection.execute(_UNLOCK.replace("KEYS", lock_keys(what)).encode()))
 
     # --- rates
 

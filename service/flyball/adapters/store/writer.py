@@ -7,73 +7,30 @@ is committed alone, and the next group gathers while the disk is busy with this 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
-from sqlalchemy import Connection, Engine, Transaction, event
+from sqlalchemy import Connection, Engine, Transaction
 
 from flyball.adapters.store.connect import Driver
 from flyball.adapters.store.errors import StoreError, StoreFull, translate
-from flyball.adapters.store.works import Job, settle
-from flyball.model.errors import Stopping
-
-T = TypeVar("T")
+from flyball.adapters.store.works import GroupLostError, Job, WriterThread
 
 # A group ends at either, so that the first caller in it does not wait for ever.
 GROUP_WORKS: Final = 512
 GROUP_SECONDS: Final = 0.025
 
 
-class _GroupLostError(Exception):
-    """The transaction is gone with all that ran in it; `__cause__` says why."""
-
-
-class Writer:
-    """Runs works in the order in which they were submitted, on the engine's one connection.
-
-    All methods but the thread's own are called from the event loop in which it was made.
-    """
+class Writer(WriterThread):
+    """Writes to the SQLite file `path`."""
 
     def __init__(self, engine: Engine, path: Path) -> None:
-        self.trouble: str | None = None
-        self.works = 0
-        self.commits = 0
-        self._engine = engine
+        super().__init__(engine)
         self._path = path
-        self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._closing = False
-        self._ended = False
-        self._inside_work = False
-        event.listen(engine, "commit", self._refuse_commit)
-        self._thread = threading.Thread(target=self._serve, name="ledger-writer", daemon=True)
-        self._thread.start()
-
-    def submit(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """Accepts `work`: from here on it is run and committed even if the caller goes away."""
-        if self._closing:
-            raise Stopping("the ledger is closed")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(Job(work, future))
-        return future
-
-    def stop_accepting(self) -> None:
-        """Lets the thread end after the last accepted work. Later calls do nothing."""
-        if not self._closing:
-            self._closing = True
-            self._queue.put(None)
-
-    def join(self) -> None:
-        """Waits for the thread's end; blocks, so call it from another thread than the loop's."""
-        self._thread.join()
-
-    # What follows runs in the writer's thread.
+        self._start()
 
     def _serve(self) -> None:
         while not self._ended and (first := self._queue.get()) is not None:
@@ -84,14 +41,7 @@ class Writer:
         ends = time.monotonic() + GROUP_SECONDS
         yield first
         for _ in range(GROUP_WORKS - 1):
-            if time.monotonic() >= ends:
-                return
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            if job is None:
-                self._ended = True
+            if time.monotonic() >= ends or (job := self._arrived()) is None:
                 return
             yield job
 
@@ -103,16 +53,13 @@ class Writer:
         waiting = self._waiting(first)
         ran: list[Job] = []
         try:
-            with self._engine.connect() as connection:
+            with self.engine.connect() as connection:
                 self._transaction(connection, waiting, ran)
         except BaseException as error:  # noqa: BLE001 - the thread must go on, and each caller hears what happened
             if not ran:  # not even a transaction could be begun: tell all who wait, for each try may take long
                 ran.extend(waiting)
             self._lose(ran, error)
-        self.works += len(ran)
-        # Without a loop (it was closed under us) nobody is left to be told; what was committed stays committed.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(settle, ran)
+        self._tell(ran)
 
     def _transaction(self, connection: Connection, waiting: Iterator[Job], ran: list[Job]) -> None:
         transaction = connection.begin()
@@ -146,7 +93,7 @@ class Writer:
             self._inside_work = False
         # SQLite ends the whole transaction by itself after some errors (full disk, input/output, memory).
         if not (driver.in_transaction and transaction.is_active and connection.get_transaction() is transaction):
-            raise _GroupLostError from job.error
+            raise GroupLostError from job.error
         if job.error is not None:
             driver.execute("ROLLBACK TO work").close()
             job.error = translate(job.error, self._path) or job.error
@@ -155,7 +102,7 @@ class Writer:
 
     def _lose(self, ran: list[Job], error: BaseException) -> None:
         """Tells everybody in a lost transaction that nothing was written; who failed in it by itself hears its own."""
-        cause = error.__cause__ if isinstance(error, _GroupLostError) else error
+        cause = error.__cause__ if isinstance(error, GroupLostError) else error
         for job in ran:
             if job.error is not None and job.error is not cause:
                 continue
@@ -166,11 +113,3 @@ class Writer:
                 told.__cause__ = cause
             job.error = told or job.error
             self._remember(job.error)
-
-    def _remember(self, error: BaseException | None) -> None:
-        if isinstance(error, StoreError):
-            self.trouble = str(error)
-
-    def _refuse_commit(self, _connection: Connection) -> None:
-        if self._inside_work:
-            raise RuntimeError("a work must not commit: the store does, for the whole group")

@@ -183,6 +183,22 @@ def any_of(field: str, values: Sequence[str], dialect: Dialect) -> list[Conditio
     return [equals(field, value) for value in values]
 
 
+def any_id(ids: Sequence[str], dialect: Dialect) -> Filter | None:
+    """The object is one of these, all of them object ids; None where no such list was proved to work (see `any_of`).
+
+    A site may know lists and still not take ids in them: the caller counts on no row that did not come.
+    """
+    if not dialect.proves_operator("=|") or not all(_OBJECT_ID.fullmatch(one) for one in ids):
+        return None
+    written = ",".join(_spelled(one, spelling_of("_id", dialect)) for one in ids)
+    return where(Condition(f"_id=|[{written}]", "_id"))
+
+
+def is_object_id(text: str) -> bool:
+    """Whether it looks like an id of the site's own making: 24 hexadecimal digits."""
+    return _OBJECT_ID.fullmatch(text) is not None
+
+
 def same_second(field: str, moment: datetime, form: DateForm | None) -> list[Condition]:
     """The field's time is within a second of `moment`, for sites that show times less exactly than they keep them."""
     second = timedelta(seconds=1)

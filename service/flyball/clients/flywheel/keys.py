@@ -14,7 +14,6 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from flyball.clients.exchange import from_json
 from flyball.model.errors import ConfigError
 
 _BEARER_LENGTH = 57  # SDK 23 wire: exactly this long means a bearer token, anything else a scitran-user key
@@ -119,23 +118,6 @@ def parse_key(text: str) -> Credentials:
         scheme="Bearer" if len(secret) == _BEARER_LENGTH else "scitran-user",
         secret=Secret(secret),
     )
-
-
-def key_of_login_file(text: str) -> str:
-    """The API key string in the official CLI's login file (`~/.config/flywheel/user.json`), given its content.
-
-    Raises:
-        ConfigError: not JSON, or without `key`.
-    """
-    remedy = "log in again with the Flywheel CLI, or set the site's api_key"
-    try:
-        content = from_json(text.encode())
-    except ValueError:
-        raise ConfigError(f"the Flywheel login file is not JSON; {remedy}") from None
-    key = content.get("key") if isinstance(content, dict) else None
-    if not isinstance(key, str) or not key.strip():
-        raise ConfigError(f"the Flywheel login file holds no key; {remedy}")
-    return key
 
 
 def _host_and_parts(rest: str) -> tuple[str, list[str]]:

@@ -13,6 +13,7 @@ from typing import Any
 from flyball.sandbox import shapes
 from flyball.sandbox.api.call import Addresses, Call, Reply
 from flyball.sandbox.errors import Refusal, invalid
+from flyball.sandbox.maps import inside, leaves
 from flyball.sandbox.search.filters import read_filters
 from flyball.sandbox.search.index import LEVELS, Entry
 from flyball.sandbox.search.language import QueryError, parse
@@ -166,22 +167,15 @@ def _sort(hits: list[Doc], sort: Any) -> None:
     """`{"field": "session.created", "order": "asc"}`; what lacks the field comes last."""
     if not isinstance(sort, dict) or not sort.get("field"):
         return
-    parts = str(sort["field"]).removesuffix(".raw").split(".")
-
-    def value(hit: Doc) -> Any:
-        node: Any = hit
-        for part in parts:
-            node = node.get(part) if isinstance(node, dict) else None
-        return node
-
-    there = [hit for hit in hits if value(hit) is not None]
-    gone = [hit for hit in hits if value(hit) is None]
-    there.sort(key=lambda hit: str(value(hit)).lower(), reverse=str(sort.get("order", "asc")).lower() == "desc")
+    path = str(sort["field"]).removesuffix(".raw")
+    there = [hit for hit in hits if inside(hit, path) is not None]
+    gone = [hit for hit in hits if inside(hit, path) is None]
+    there.sort(key=lambda hit: str(inside(hit, path)).lower(), reverse=str(sort.get("order", "asc")).lower() == "desc")
     hits[:] = [*there, *gone]
 
 
 def _as_csv(hits: list[Doc]) -> Reply:
-    rows = [dict(_flat({k: v for k, v in hit.items() if k != "permissions"})) for hit in hits]
+    rows = [dict(leaves({k: v for k, v in hit.items() if k != "permissions"})) for hit in hits]
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, restval="")
@@ -189,14 +183,6 @@ def _as_csv(hits: list[Doc]) -> Reply:
     writer.writerows(rows)
     headers = {"Content-Disposition": 'attachment; filename="search.csv"'}
     return Reply(raw=out.getvalue().encode(), content_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _flat(value: Doc, before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, inner in value.items():
-        if isinstance(inner, dict):
-            yield from _flat(inner, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", inner
 
 
 def _status(call: Call) -> Reply:

@@ -2,14 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from flyball.sandbox.errors import invalid
-from flyball.sandbox.tables import Doc
+from flyball.sandbox.maps import inside, leaves
 from flyball.sandbox.views.rows import Rows
 
 _JSON = "application/json; charset=utf-8"
@@ -58,28 +57,14 @@ def _separated(table: Rows, dialect: str, *, bare_header: bool) -> bytes:
     names: list[tuple[str, str]] = []
     for name in table.columns:
         value = first.get(name)
-        inner = [path for path, _ in _leaves(value)] if isinstance(value, dict) and value else []
+        inner = [path for path, _ in leaves(value)] if isinstance(value, dict) and value else []
         names.extend((name, path) for path in inner or [""])
     out = io.StringIO(newline="")
     writer = csv.writer(out, dialect=dialect)
     writer.writerow([f"{name}.{path}" if path else name for name, path in names])
     for row in table.rows:
-        writer.writerow([_cell(_inside(row.get(name), path)) for name, path in names])
+        writer.writerow([_cell(inside(row.get(name), path)) for name, path in names])
     return out.getvalue().encode()
-
-
-def _leaves(value: Doc, before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, inner in value.items():
-        if isinstance(inner, dict):
-            yield from _leaves(inner, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", inner
-
-
-def _inside(value: Any, path: str) -> Any:
-    for step in path.split(".") if path else ():
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def _cell(value: Any) -> Any:

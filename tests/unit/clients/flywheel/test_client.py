@@ -13,7 +13,7 @@ from flyball.clients.exchange import BodyTooLarge, Request, Response
 from flyball.clients.flywheel import filters
 from flyball.clients.flywheel.client import OWN, FlywheelClient
 from flyball.clients.flywheel.dialect import Dialect, JobsAccess
-from flyball.clients.flywheel.wire.launch import analysis_body
+from flyball.clients.flywheel.wire.launch import analysis_body, job_body
 from flyball.clients.transport import Transport
 from flyball.model.errors import Gone, Permanent, Refused, Transient, UnknownOutcome
 
@@ -420,7 +420,11 @@ async def test_info_is_written_by_post_where_patch_is_unknown_and_that_is_rememb
         await client.set_info("session", "s", {"a": 1}, delete=("b",))
 
 
-RUN = analysis_body(label="L", gear_id="g", inputs={}, config={"lic": "SECRETLICENCE"}, tags=["KEY"], info={"k": "KEY"})
+RUN = analysis_body(
+    "L",
+    job_body(gear_id="g", inputs={}, config={"lic": "SECRETLICENCE"}, tags=["KEY"], priority="high"),
+    {"k": "KEY"},
+)
 
 
 async def test_a_launch_is_sent_once_and_gives_the_id() -> None:

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from flyball.clients.flywheel.keys import Secret, key_of_login_file, parse_key
+from flyball.clients.flywheel.keys import Secret, parse_key
 from flyball.model.errors import ConfigError
 
 BEARER = "a" * 57
@@ -88,21 +88,6 @@ def test_a_broken_key_is_refused_and_no_part_of_it_repeated(text: str, complaint
     assert "SECR" not in shown
     assert "site.example" not in shown
     assert caught.value.__cause__ is None or "SECR" not in str(caught.value.__cause__)
-
-
-def test_the_login_file_of_the_cli_holds_the_same_string() -> None:
-    """`{"key": …}`, other fields ignored."""
-    assert key_of_login_file(f'{{"key": "site.example.org:{BEARER}", "root": true}}') == f"site.example.org:{BEARER}"
-
-
-@pytest.mark.parametrize(
-    "text", ["", "SECRET", "[]", "{}", '{"key": ""}', '{"key": null}', '{"key": 7}', '{"key": "SEC']
-)
-def test_a_login_file_without_a_key_is_said_so(text: str) -> None:
-    """The remedy is named, the content is not."""
-    with pytest.raises(ConfigError, match="log in again") as caught:
-        key_of_login_file(text)
-    assert "SEC" not in str(caught.value)
 
 
 def test_a_secret_does_not_show_itself() -> None:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
 import psycopg
 from sqlalchemy import Connection
@@ -29,40 +27,35 @@ from flyball.adapters.store.postgres.connect import (
 from flyball.adapters.store.postgres.errors import is_lost, refusal, translate
 from flyball.adapters.store.postgres.schema import bring_up, require_current
 from flyball.adapters.store.postgres.writer import PATIENCE, Hook, Writer
+from flyball.adapters.store.shell import READERS, LedgerStore
 from flyball.configfile.addresses import fault_of, shown
-from flyball.model.errors import ConfigError, Stopping
+from flyball.model.errors import ConfigError
 
 T = TypeVar("T")
 
-# Reads that may run at once. Each holds a connection of the server, of which it has about a hundred.
-_READERS: Final = 3
 
+class PostgresStore(LedgerStore[Writer]):
+    """A `Store` over one database; made by `open`.
 
-class PostgresStore:
-    """A `Store` over one database; made by `open`, used from the event loop that opened it.
-
-    A work runs in another thread, inside a savepoint, and may be run again when the connection broke before anything
-    of it was kept. It returns plain values, does not commit or roll back the connection, and touches nothing that the
-    loop may change meanwhile.
+    A work may be run again when the connection broke before anything of it was kept.
     """
 
     def __init__(self, address: str, *, name: str, writable: bool, begin: Begin, patience: float) -> None:
+        place = shown(address)
+        connect = partial(open_connection, address, name=name)
+        super().__init__(
+            reading_engine(address, name=name, connections=READERS),
+            Writer(writing_engine(address, name=name, begin=begin), place, connect=connect, patience=patience)
+            if writable
+            else None,
+        )
         self.address = address
-        self.place = shown(address)
+        self.place = place
         self._patience = patience
-        self._closed = False
         self.other_trouble: str | None = None
         """What another connection of this process met last, while nothing is read or written here."""
         self._reading_trouble: str | None = None
         self._away_since: float | None = None  # since when reads have failed, monotonic
-        self._loop = asyncio.get_running_loop()
-        self._reading = reading_engine(address, name=name, connections=_READERS)
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
-        self._writing = writing_engine(address, name=name, begin=begin) if writable else None
-        connect = partial(open_connection, address, name=name)
-        self._writer = (
-            Writer(self._writing, self.place, connect=connect, patience=patience) if self._writing is not None else None
-        )
 
     @classmethod
     async def open(
@@ -100,37 +93,6 @@ class PostgresStore:
             raise told from None  # the driver's own texts may hold the address
         return cls(address, name=name, writable=not read_only, begin=begin, patience=patience)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Runs `work` in the next group and returns its result once that is durable.
-
-        A caller that is cancelled while it waits stops waiting; its work is done all the same. Raises what `work`
-        raised, `StoreError` when nothing of it was kept, `Stopping` after `close`.
-        """
-        if self._writer is None:
-            raise RuntimeError("this ledger was opened for reading")
-        return await self._writer.submit(work)
-
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """Runs `work` on one snapshot, which has all that was written before the call. Raises like `write`."""
-        if self._closed:
-            raise Stopping("the ledger is closed")
-        return await self._loop.run_in_executor(self._readers, self._read, work)
-
-    async def close(self) -> None:
-        """Carries out what was accepted, then gives back the connections. May be called again."""
-        self._closed = True
-        if self._writer is not None:
-            self._writer.stop_accepting()
-        await asyncio.to_thread(self._shut)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     def before_commit(self, hook: Hook) -> None:
         """Run `hook` at the end of each group that wrote something, in its transaction."""
         if self._writer is not None:
@@ -139,17 +101,7 @@ class PostgresStore:
     @property
     def trouble(self) -> str | None:
         """Why the last writes or reads failed, for `/readyz`; None since it went well again."""
-        return (self._writer.trouble if self._writer else None) or self._reading_trouble or self.other_trouble
-
-    @property
-    def works(self) -> int:
-        """Works run since `open`."""
-        return self._writer.works if self._writer else 0
-
-    @property
-    def commits(self) -> int:
-        """Groups committed since `open`."""
-        return self._writer.commits if self._writer else 0
+        return super().trouble or self._reading_trouble or self.other_trouble
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         pause = 0.05
@@ -174,14 +126,6 @@ class PostgresStore:
                 continue
             self._reading_trouble = self._away_since = None
             return found
-
-    def _shut(self) -> None:
-        if self._writer is not None:
-            self._writer.join()
-        self._readers.shutdown()
-        self._reading.dispose()
-        if self._writing is not None:
-            self._writing.dispose()
 
 
 def _enter(address: str, place: str, *, name: str, read_only: bool) -> None:

@@ -13,16 +13,13 @@ So a work is carried out once, or its caller is told that nothing of it was kept
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
-import queue
 import re
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -31,10 +28,9 @@ from sqlalchemy import Connection, Engine, Transaction, event
 from flyball.adapters.store.errors import StoreError
 from flyball.adapters.store.postgres.connect import driver_of, say
 from flyball.adapters.store.postgres.errors import StoreUnreachable, is_lost, is_passing, translate
-from flyball.adapters.store.works import Job, settle
+from flyball.adapters.store.works import GroupLostError, Job, WriterThread
 from flyball.model.errors import Stopping
 
-T = TypeVar("T")
 Hook = Callable[[Connection, set[str]], None]
 """Gets the connection and the names of the tables that were written to."""
 
@@ -50,14 +46,8 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 
 
-class _GroupLostError(Exception):
-    """The transaction is gone with all that ran in it; `__cause__` says why."""
-
-
-class Writer:
-    """Runs works in the order in which they were submitted, on the engine's one connection.
-
-    All methods but the thread's own are called from the event loop in which it was made.
+class Writer(WriterThread):
+    """Writes to one database, which may go away and come back.
 
     Args:
         engine: of one connection; its transactions hold the ledger's lock.
@@ -74,48 +64,16 @@ class Writer:
         connect: Callable[[], psycopg.Connection[Any]],
         patience: float = PATIENCE,
     ) -> None:
-        self.trouble: str | None = None
-        self.works = 0
-        self.commits = 0
+        super().__init__(engine)
         self.before_commit: Hook | None = None
-        self._engine = engine
         self._place = place
         self._connect = connect
         self._patience = patience
-        self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._held: deque[Job] = deque()  # taken from the queue, and not begun
-        self._closing = threading.Event()
-        self._accepting = True
-        self._ended = False
-        self._inside_work = False
         self._inside_savepoint = False
         self._touched: set[str] = set()
-        event.listen(engine, "commit", self._refuse_commit)
         event.listen(engine, "before_cursor_execute", self._note_tables)
-        self._thread = threading.Thread(target=self._serve, name="ledger-writer", daemon=True)
-        self._thread.start()
-
-    def submit(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """Accepts `work`: from here on it is run and committed even if the caller goes away."""
-        if not self._accepting:
-            raise Stopping("the ledger is closed")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(Job(work, future, arrived=time.monotonic()))
-        return future
-
-    def stop_accepting(self) -> None:
-        """Lets the thread end after the last accepted work. Later calls do nothing."""
-        if self._accepting:
-            self._accepting = False
-            self._closing.set()
-            self._queue.put(None)
-
-    def join(self) -> None:
-        """Waits for the thread's end; blocks, so call it from another thread than the loop's."""
-        self._thread.join()
-
-    # What follows runs in the writer's thread.
+        self._start()
 
     def _serve(self) -> None:
         while (first := self._next()) is not None:
@@ -132,17 +90,8 @@ class Writer:
         for _ in range(GROUP_WORKS - 1):
             if time.monotonic() >= ends:
                 return
-            if self._held:
-                yield self._held.popleft()
-                continue
-            if self._ended:
-                return
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return
+            job = self._held.popleft() if self._held else self._arrived()
             if job is None:
-                self._ended = True
                 return
             yield job
 
@@ -157,7 +106,7 @@ class Writer:
                 self._transaction(waiting, ran)
             except BaseException as error:  # noqa: BLE001 - the thread must go on, and each caller hears what happened
                 ran.extend(jobs[len(ran) :])
-                cause = error.__cause__ or error if isinstance(error, _GroupLostError) else error
+                cause = error.__cause__ or error if isinstance(error, GroupLostError) else error
                 if not (is_lost(cause) or is_passing(cause)):
                     self._lose(ran, cause)
                     break
@@ -172,7 +121,7 @@ class Writer:
             return
 
     def _transaction(self, waiting: Iterable[Job], ran: list[Job]) -> None:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             driver = driver_of(connection)
             number: str | None = None
             committing = False
@@ -213,10 +162,10 @@ class Writer:
             self._inside_work = False
         whole = driver.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
         if not (whole and transaction.is_active and connection.get_transaction() is transaction):
-            raise _GroupLostError from job.error
+            raise GroupLostError from job.error
         if job.error is not None:
             if is_lost(job.error) or is_passing(job.error):
-                raise _GroupLostError from job.error
+                raise GroupLostError from job.error
             say(driver, b"ROLLBACK TO work")
             job.error = translate(job.error, self._place) or job.error
             self._remember(job.error)
@@ -247,15 +196,8 @@ class Writer:
 
     def _drained(self) -> list[Job]:
         """What waits now; held back, so that it can be told in time."""
-        while not self._ended:
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                self._ended = True
-            else:
-                self._held.append(job)
+        while (job := self._arrived()) is not None:
+            self._held.append(job)
         waiting = list(self._held)
         self._held.clear()
         return waiting
@@ -294,24 +236,10 @@ class Writer:
             self._remember(job.error)
         self._tell(ran)
 
-    def _tell(self, jobs: list[Job]) -> None:
-        self.works += len(jobs)
-        # Without a loop (it was closed under us) nobody is left to be told; what was committed stays committed.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(settle, jobs)
-
-    def _remember(self, error: BaseException | None) -> None:
-        if isinstance(error, StoreError):
-            self.trouble = str(error)
-
     def _note_tables(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         found = _WRITES.match(statement)
         if found is not None:
             self._touched.add(found[1])
-
-    def _refuse_commit(self, _connection: Connection) -> None:
-        if self._inside_work:
-            raise RuntimeError("a work must not commit: the store does, for the whole group")
 
 
 def _number(driver: psycopg.Connection[Any]) -> str | None:

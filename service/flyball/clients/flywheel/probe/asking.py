@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from flyball.clients.flywheel import filters
@@ -14,6 +14,7 @@ from flyball.clients.flywheel.dialect import Dialect
 from flyball.clients.flywheel.filters import Condition
 from flyball.clients.flywheel.wire.levels import FIRST_ID
 from flyball.model.errors import Gone, Permanent, Refused, SiteError, Transient
+from flyball.model.times import parse_time
 
 T = TypeVar("T")
 
@@ -106,14 +107,7 @@ class Asking:
 
 def time_of(row: Row, name: str) -> datetime | None:
     """A time of a row, in UTC."""
-    value = row.get(name)
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return parse_time(row.get(name))
 
 
 def parent_of(row: Row, level: str) -> str | None:

@@ -142,13 +142,6 @@ def without_config(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def gear_config(row: dict[str, Any]) -> dict[str, Any]:
-    """The config values that a job (read `with_config`) was started with."""
-    config = row.get("config")
-    values = config.get("config") if isinstance(config, dict) else None
-    return dict(values) if isinstance(values, dict) else {}
-
-
 def _file(entry: dict[str, Any], container: str | None = None) -> dict[str, Any]:
     if container is None:
         ref = entry.get("parent_ref")

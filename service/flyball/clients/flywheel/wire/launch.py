@@ -10,56 +10,41 @@ from flyball.clients.flywheel.wire.levels import address
 from flyball.clients.flywheel.wire.reads import JSON_BODY
 
 
-def file_ref(container_level: str, container_id: str, name: str) -> dict[str, str]:
-    """An input: a file by container and name; outputs of an analysis have level `analysis`."""
-    return {"type": container_level, "id": container_id, "name": name}
-
-
-def analysis_body(
-    *,
-    label: str,
-    gear_id: str,
-    inputs: Mapping[str, Mapping[str, str]],
-    config: Mapping[str, Any],
-    tags: Sequence[str] = (),
-    description: str = "",
-    info: Mapping[str, Any] | None = None,
-    priority: str = "medium",
-) -> dict[str, Any]:
-    """The body of an analysis launch; `label` has 1 to 256 characters (live19). The destination is the address."""
-    body: dict[str, Any] = {"label": label}
-    if description:
-        body["description"] = description
-    if info:
-        body["info"] = dict(info)
-    body["job"] = {
-        "gear_id": gear_id,
-        "inputs": {slot: dict(ref) for slot, ref in inputs.items()},
-        "tags": list(tags),
-        "priority": priority,
-        "config": dict(config),
-    }
-    return body
-
-
 def job_body(
     *,
     gear_id: str,
-    inputs: Mapping[str, Mapping[str, str]],
+    inputs: Mapping[str, Mapping[str, Any]],
     config: Mapping[str, Any],
+    tags: Sequence[str],
     destination: tuple[str, str] | None = None,
-    tags: Sequence[str] = (),
-    priority: str = "medium",
-    label: str = "",
+    priority: str | None = None,
 ) -> dict[str, Any]:
-    """The body of a utility job; `destination` is level and id, no analysis (400, live19)."""
-    body: dict[str, Any] = {"gear_id": gear_id, "inputs": {slot: dict(ref) for slot, ref in inputs.items()}}
+    """The body of a job.
+
+    Args:
+        gear_id: of one version of the gear.
+        inputs: slot → file, by the `type` and `id` of its container and its `name`; other fields are not sent.
+        config: as the manifest has it.
+        tags: the job's.
+        destination: level and id of a container, no analysis (400, live19); None: the address of the request says it.
+        priority: None: the site's own default.
+    """
+    body: dict[str, Any] = {
+        "gear_id": gear_id,
+        "inputs": {slot: {key: file[key] for key in ("type", "id", "name")} for slot, file in inputs.items()},
+        "config": dict(config),
+        "tags": list(tags),
+    }
+    if priority is not None:
+        body["priority"] = priority
     if destination is not None:
         body["destination"] = {"type": destination[0], "id": destination[1]}
-    body |= {"tags": list(tags), "priority": priority, "config": dict(config)}
-    if label:
-        body["label"] = label
     return body
+
+
+def analysis_body(label: str, job: Mapping[str, Any], info: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The body of an analysis with its job; `label` has 1 to 256 characters (live19)."""
+    return {"label": label, **({} if info is None else {"info": info}), "job": job}
 
 
 def of_2019(body: Mapping[str, Any]) -> dict[str, Any]:

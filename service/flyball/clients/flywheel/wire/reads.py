@@ -85,12 +85,6 @@ def session_jobs(session: str, *, tags: tuple[str, ...] = (), states: tuple[str,
     return Request("GET", path, tuple(query), template=template)
 
 
-def nested_analyses(level: str, id_: str, below: str = "all") -> Request:
-    """Analyses of everything below a container, or of one level below (`sessions`, …)."""
-    path, template = address(level, id_, below, "analyses")
-    return Request("GET", path, template=template)
-
-
 def single(level: str, id_: str, *, slim: bool = False) -> Request:
     """One object with its `info`, its files' `info`, its tags and its analyses. Analyses come with their job.
 

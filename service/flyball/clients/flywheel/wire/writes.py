@@ -49,12 +49,6 @@ def add_note(level: str, id_: str, text: str) -> Request:
     return Request("POST", path, headers=(JSON_BODY,), body=body, does=Does.CREATE, template=template)
 
 
-def remove_note(level: str, id_: str, note_id: str) -> Request:
-    """Deletes one note."""
-    path, template = address(level, id_, "notes", f"{{note}}={note_id}")
-    return Request("DELETE", path, headers=(JSON_BODY,), does=Does.SET, template=template)
-
-
 def change_info(
     level: str, id_: str, change: dict[str, Any], *, file_name: str | None = None, method: str = "PATCH"
 ) -> Request:
