@@ -129,8 +129,9 @@ class Daemon(Loops):
         self._connect()
         at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
         fonts = self.settings.data_dir / "plots"
-        fonts = None if self._only_look and not fonts.is_dir() else fonts
-        self.press = ReportPress(self.store, fonts, most=at_once // 4)
+        self.press = ReportPress(
+            self.store, None if self._only_look and not fonts.is_dir() else fonts, most=at_once // 4
+        )
         self.crew = Crew(
             self.store,
             self.clock,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flyball.adapters.folder import FilePart
+from flyball.adapters.file_part import FilePart
 from flyball.model.effect import Outcome
 from flyball.sandbox import Sandbox, Scenario
 from flyball.sandbox.files import content_of, find_file, put_file

@@ -50,7 +50,8 @@ def plans(daemon: Daemon) -> Iterator[dict[str, list[str]]]:
 
     store: Any = daemon.store
     assert isinstance(store, SqliteStore)
-    engines = [store._reading, store._writing]
+    assert store._writer is not None
+    engines = [store._reading, store._writer.engine]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
     try:

@@ -65,7 +65,7 @@ async def _whole(params: Json, contents: Contents, folder: Folder, source: Sourc
 
 
 async def _is_whole(part: Part, size: int | None, digest: tuple[str, str] | None) -> bool:
-    """Whether all of it came already, and only its place was not taken. Of what is as long and not it, nothing is kept."""
+    """Whether all of it came already, and only its place was not taken. What is as long and not it is thrown away."""
     if size is None or part.size < size:
         return False
     if part.size == size and digest is not None and await part.digest(digest[0]) == digest[1]:
