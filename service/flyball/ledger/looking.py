@@ -85,9 +85,9 @@ def owe_all(connection: Connection, owed: Iterable[Owed], *, now: datetime) -> i
                 worth = since is None or one.newest is None or one.newest >= since
                 if worth and (look.fits is None or look.fits.match(one.label)):
                     _put(direct, look, one.id, event, now)
-    for (site, of), these in doubtful.items():
-        labels = _labels(connection, site, of, {look.ident for look, _ in these})
-        for look, event in these:
+    for (site, of), some in doubtful.items():
+        labels = _labels(connection, site, of, {look.ident for look, _ in some})
+        for look, event in some:
             label = labels.get(look.ident)
             if label is None or look.fits is None or look.fits.match(label):
                 _put(direct, look, look.ident, event, now)
