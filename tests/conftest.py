@@ -12,12 +12,14 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 DEEP = os.environ.get("FLYBALL_TEST_PROFILE") == "deep"
 
-settings.register_profile("same", derandomize=True)
-settings.register_profile("search")
+# No test is measured by the clock on the wall: others run beside it.
+AT_LEISURE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", AT_LEISURE, derandomize=True)
+settings.register_profile("search", AT_LEISURE)
 settings.load_profile("search" if DEEP else "same")
 
 

@@ -20,9 +20,11 @@ from flyball.doubts import Doubts
 from flyball.effects.installed import installed
 from flyball.effects.port import Hands
 from flyball.events.dispatch import Dispatcher
+from flyball.events.routing import no_looks
 from flyball.heartbeat import Heartbeat
 from flyball.hooks import Hooks
 from flyball.keeping import Keeper
+from flyball.ledger.noticing import Route
 from flyball.ledger.retention import Ages
 from flyball.lenders import lend
 from flyball.logs import Secrets
@@ -124,20 +126,12 @@ class Daemon(Loops):
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
         self.scouts = Scouts(self.store, self.clock, self._saw_request)
-        for name, settings in self.settings.sites.items():
-            if isinstance(settings, NeuroscoutSite):
-                scout = self.scouts.add(name, settings, self.book.route, self._decide.ring)
-                self._stack.push_async_callback(scout.client.close)
-                continue
-            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
-            self._stack.push_async_callback(parts.client.close)
-            self.sites[name] = parts
-            needs = needs_of(self.book.rules.rules, name)
-            met = partial(self._met, name)
-            self.watches[name] = parts.watch(self.store, self.clock, needs, self.book.route, self._decide.ring, met)
+        self._connect()
         at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
-        fonts = None if self._only_look else self.settings.data_dir / "plots"
-        self.press = ReportPress(self.store, fonts, most=at_once // 4)
+        fonts = self.settings.data_dir / "plots"
+        self.press = ReportPress(
+            self.store, None if self._only_look and not fonts.is_dir() else fonts, most=at_once // 4
+        )
         self.crew = Crew(
             self.store,
             self.clock,
@@ -169,9 +163,27 @@ class Daemon(Loops):
             dispatcher=self.dispatcher,
             changed=self.ring,
         )
-        if self._only_look:
-            self.opened = True
-            return
+        if not self._only_look:
+            await self._begin(taken)
+        self.opened = True
+
+    def _connect(self) -> None:
+        """The clients of all sites, and the watches over them; nothing is sent yet."""
+        route: Route = no_looks if self._only_look else self.book.route
+        for name, settings in self.settings.sites.items():
+            if isinstance(settings, NeuroscoutSite):
+                scout = self.scouts.add(name, settings, route, self._decide.ring)
+                self._stack.push_async_callback(scout.client.close)
+                continue
+            parts = connect(name, settings, self._saw_request, share=self.replicas, clock=self.clock)
+            self._stack.push_async_callback(parts.client.close)
+            self.sites[name] = parts
+            needs = needs_of(self.book.rules.rules, name)
+            met = partial(self._met, name)
+            self.watches[name] = parts.watch(self.store, self.clock, needs, route, self._decide.ring, met)
+
+    async def _begin(self, taken: Taken) -> None:
+        """What is owed from before, and to rules that are new; where there are replicas, become one of them."""
         if self.replicas is None:
             await self.crew.recover()
         startup = {rule.id for rule in self.rules.rules if rule.trigger.startup}
@@ -181,7 +193,6 @@ class Daemon(Loops):
             self.hooks.accepted = partial(self.tell, "hooks")
             bells = (self._decide, self._act)
             await self.replicas.enter(self.dispatcher, self.crew, self.all_watches, bells, self.hooks.ring, self.reload)
-        self.opened = True
 
     def _all_parts(self) -> list[SiteParts | ScoutParts]:
         return [*self.sites.values(), *self.scouts.parts.values()]
@@ -254,6 +265,11 @@ class Daemon(Loops):
             return self.all_watches[site].weather
         return self.replicas.leading.weather(site)
 
+    def lag(self, site: str) -> float | None:
+        """Seconds since the last round that went through, which is how old the newest news can be; None: none did."""
+        last = self.weather(site).last_poll
+        return None if last is None else max(0.0, (self.clock.now() - last).total_seconds())
+
     async def _met(self, site: str) -> None:
         """The site answered for the first time: the rules' first sights are put into the time of its stamps."""
         watch = self.watches[site]
@@ -288,11 +304,10 @@ class Daemon(Loops):
 
     def samples(self) -> dict[str, tuple[Totals, float | None]]:
         """Each site's requests since the start, and how many seconds ago it was last read."""
-        now, found = self.clock.now(), {}
+        found = {}
         for name, parts in self.all_sites.items():
-            count, last = parts.requests, self.weather(name).last_poll
-            lag = None if last is None else max(0.0, (now - last).total_seconds())
-            found[name] = (Totals(count.total, count.throttled, count.failed), lag)
+            count = parts.requests
+            found[name] = (Totals(count.total, count.throttled, count.failed), self.lag(name))
         return found
 
     def ring(self) -> None:

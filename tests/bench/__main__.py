@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import crew, effects, hooks, memory, plan, polls, qc, reaction, replicas, rules, scout
+from bench import crew, effects, growth, hooks, idle, memory, plan, polls, qc, reaction, replicas, rules, sandbox, scout
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
@@ -20,11 +20,14 @@ CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "crew": (crew.run, "size: effects"),
     "hooks": (hooks.run, "size: deliveries"),
     "replicas": (replicas.run, "size: effects"),
-    "polls": (polls.run, "size: sessions"),
+    "polls": (polls.run, "size: sessions at the most"),
     "reaction": (reaction.run, "size: changes"),
     "plan": (plan.run, "size: sessions"),
     "memory": (memory.run, "size: sessions"),
+    "idle": (idle.run, "size: sessions"),
+    "sandbox": (sandbox.run, "size: sessions"),
     "rules": (rules.run, "size: rules"),
+    "growth": (growth.run, "size: rules at the most"),
     "scout": (scout.run, "size: analyses"),
 }
 

@@ -14,7 +14,8 @@ from bench.result import Options, Result, held, short
 from flyball.cli.looping import spare_the_collector
 from support.lab import opened
 
-SIZES = (1000, 10_000)
+SIZES = (1000, 10_000, 100_000)
+USUAL = 10_000  # the largest of them without `--size`
 CHANGED = 1000
 POOR = 0.05  # our own tags on these come back with the first polls
 
@@ -23,13 +24,14 @@ def run(options: Options) -> Result:
     """The daemon in this process, the site in another."""
     spare_the_collector()
     rows = []
-    for sessions in [options.size] if options.size else SIZES:
+    most = options.size or USUAL
+    for sessions in [size for size in SIZES if size < most] + [most]:
         with site(sessions, scans=1, poor=POOR) as box, folder() as work:
             config = lab(work, box.key, QC + COMPLETE)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 rows += runner.run(rounds(config, box, sessions))
     return Result(
-        ("sessions", "round", "requests", "until read", "until decided", "aim"),
+        ("sessions", "round", "requests", "until read", "until decided", "our CPU", "aim"),
         rows,
         (
             "Streams: projects, subjects, sessions, acquisitions, files. No latency.",
@@ -48,12 +50,13 @@ async def rounds(config: Path, box: SiteProcess, sessions: int) -> list[list[str
             if name == "changed":
                 box.tell("renew", count=CHANGED)
             box.tell("clear")
-            began = time.monotonic()
+            began, spent = time.monotonic(), time.process_time()
             assert await daemon.look()
             read = time.monotonic() - began
             while await daemon.dispatcher.step():
                 pass
             decided = time.monotonic() - began
+            spent = time.process_time() - spent
             requests = box.requests()
             await daemon.run_until_idle()  # the tags
             aim = ""
@@ -61,5 +64,15 @@ async def rounds(config: Path, box: SiteProcess, sessions: int) -> list[list[str
                 aim = held(requests / streams, at_most=1, unit=" a stream")
             elif name == "changed":
                 aim = held(requests / CHANGED, at_most=0.05, unit=" an acquisition")
-            rows.append([f"{sessions:,}", name, str(requests), f"{short(read)} s", f"{short(decided)} s", aim])
+            rows.append(
+                [
+                    f"{sessions:,}",
+                    name,
+                    str(requests),
+                    f"{short(read)} s",
+                    f"{short(decided)} s",
+                    f"{short(spent)} s",
+                    aim,
+                ]
+            )
     return rows

@@ -14,8 +14,7 @@ from typing import Self
 from chaos.plan import Moment
 from support.process import Program, SandboxProgram, until
 
-FIRST = 60.0  # seconds within which a daemon sends its first request, on a machine that is busy
-GENTLE = 10.0  # seconds that a stop may take
+FIRST = 90.0  # seconds within which a daemon sends its first request, on a machine that is busy
 
 
 @dataclass(slots=True)
@@ -37,11 +36,13 @@ class Fleet:
         config: the config folder.
         box: the site, as a process.
         replicas: daemons at once.
+        gentle: seconds that a stop may take.
     """
 
-    def __init__(self, config: Path, box: SandboxProgram, replicas: int) -> None:
+    def __init__(self, config: Path, box: SandboxProgram, replicas: int, gentle: float) -> None:
         self._config = config
         self._box = box
+        self._gentle = gentle
         self._running: list[Program | None] = [None] * replicas
         self.harm = Harm()
 
@@ -101,13 +102,13 @@ class Fleet:
         """A stop as people ask for it ends by itself, in time."""
         asked = time.monotonic()
         victim.send(signal.SIGTERM)
-        code = victim.wait(GENTLE + 5)
+        code = victim.wait(self._gentle + 5)
         took = time.monotonic() - asked
         self.harm.stops += 1
         self.harm.slowest_stop = max(self.harm.slowest_stop, took)
         if code == -signal.SIGTERM and not victim.err:
             return  # it had not begun to listen for signals yet
-        if code not in (0, 1) or took > GENTLE:
+        if code not in (0, 1) or took > self._gentle:
             self.harm.broken.append(f"a stop ended with {code} after {took:.1f} s: {victim.err[-1500:]}")
 
     def _faults_of_ours(self, program: Program) -> None:

@@ -49,7 +49,7 @@ class Scale:
         }
 
 
-SHORT = Scale(late_s=2.5, commits_late_s=2.2, pause_s=2.5, plain_500s=False)
+SHORT = Scale(silence_s=2.0, late_s=2.5, commits_late_s=2.2, pause_s=2.5, plain_500s=False)
 
 
 def _ms(seconds: float) -> str:
@@ -165,6 +165,7 @@ class Options:
         arrivals: new subjects that walk in meanwhile.
         scale: how long things take.
         strength: multiplies the rates of faults.
+        gentle: seconds that a stop may take, as promised; more on a machine that is busy with other tests.
     """
 
     seed: int = 20261120
@@ -176,3 +177,4 @@ class Options:
     arrivals: int = 60
     scale: Scale = field(default=Scale())
     strength: float = 1.0
+    gentle: float = 10.0

@@ -116,7 +116,7 @@ def storm(folder: Path, options: Options) -> Tally:
 def _blow(config: Path, box: SandboxProgram, dice: random.Random, tally: Tally) -> None:
     """Round after round, until there were enough kills and faults."""
     options = tally.options
-    with Fleet(config, box, options.replicas) as fleet:
+    with Fleet(config, box, options.replicas, options.gentle) as fleet:
         tally.harm = fleet.harm
         for moment in moments(dice, options.scale):
             if fleet.harm.kills >= options.kills and _hits(box) >= options.faults:

@@ -44,14 +44,14 @@ class Running:
     def start(self) -> "Running":
         """Listen."""
         self._thread.start()
-        assert self._listening.wait(10)
+        assert self._listening.wait(90)
         return self
 
     def stop(self) -> None:
         """Stop listening and end the thread."""
         self.hang_up()
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(90)
 
     def client(self, key: str | None = None) -> Any:
         """The official client with the admin's key; its connections are closed at the next reset."""

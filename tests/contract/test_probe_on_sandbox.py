@@ -45,7 +45,7 @@ async def lab(
     async with Sandbox(Scenario.named("lab", **scenario)) as sandbox:
         credentials = parse_key(key or (sandbox.user_key if user else sandbox.key))
         transport = Bent(
-            sandbox.url, headers=headers_for(credentials), site="main", timeouts=Timeouts(silence=5.0, whole=5.0)
+            sandbox.url, headers=headers_for(credentials), site="main", timeouts=Timeouts(silence=60.0, whole=60.0)
         )
         transport.bend = bend or (lambda _: None)
         async with transport:

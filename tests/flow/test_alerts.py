@@ -114,17 +114,17 @@ def test_an_alert_from_its_beginning_to_its_end(lab: Lab) -> None:
     assert lab.receiver.messages[0].body["test"] is True
     hold(lab.box, *lab.sessions)
     with DaemonProgram(lab.config, lab.environment) as daemon:
-        until(lambda: len(lab.receiver.messages) > 1 and lab.mailbox.mails, 60, "both were told")
+        until(lambda: len(lab.receiver.messages) > 1 and lab.mailbox.mails, 90, "both were told")
         daemon.kill()
     with DaemonProgram(lab.config, lab.environment) as daemon:
         _said_again(lab)
-        until(lambda: targets(said(lab.receiver, "repeat")) == set(lab.sessions), 60, "it is repeated", every=0.1)
+        until(lambda: targets(said(lab.receiver, "repeat")) == set(lab.sessions), 90, "it is repeated", every=0.1)
         listed = daemon.ask("/api/alerts?state=open").json()["results"]
         assert {row["target"]["id"] for row in listed} == set(lab.sessions)
         _silenced_and_lifted(lab, daemon)
         let_go(lab.box, *lab.sessions[1:])
-        until(lambda: targets(said(lab.receiver, "resolved")) == set(lab.sessions), 60, "all is clear", every=0.1)
-        until(lambda: daemon.status()["alerts"] == 0, 60, "nothing is open", every=0.1)
+        until(lambda: targets(said(lab.receiver, "resolved")) == set(lab.sessions), 90, "all is clear", every=0.1)
+        until(lambda: daemon.status()["alerts"] == 0, 90, "nothing is open", every=0.1)
         paths = ("/status", "/metrics", "/", "/api/effects?limit=1000", "/api/alerts")
         shown = [daemon.ask(path).text for path in paths]
         daemon.kill()
@@ -136,7 +136,7 @@ def test_an_alert_from_its_beginning_to_its_end(lab: Lab) -> None:
 def _said_again(lab: Lab) -> None:
     """After the lost answers and the kill: the same message, under the same key and Message-ID."""
     receiver, mails = lab.receiver, lab.mailbox.mails
-    until(lambda: len(mails) > 1 and said(receiver, "open")[1:], 60, "both were told again")
+    until(lambda: len(mails) > 1 and said(receiver, "open")[1:], 90, "both were told again")
     lost, again = receiver.messages[1], said(receiver, "open")[1]
     assert (again.key, again.body) == (lost.key, lost.body)
     assert mails[0].ident == mails[1].ident
@@ -150,14 +150,14 @@ def _silenced_and_lifted(lab: Lab, daemon: DaemonProgram) -> None:
     asked = lab.command("silence", "held", "--until", "1h", "--because", "an upgrade", "--json")
     number = orjson.loads(asked)["id"]
     assert [one["because"] for one in daemon.status()["silences"]] == ["an upgrade"]
-    until(lambda: daemon.status()["messages"]["silence"], 60, "a repetition is kept back", every=0.1)
+    until(lambda: daemon.status()["messages"]["silence"], 90, "a repetition is kept back", every=0.1)
     before = len(lab.receiver.messages)
     let_go(lab.box, lab.sessions[0])
     assert "an upgrade" in str(_waiting(daemon))
-    until(lambda: any("resolve" in row["summary"] for row in _waiting(daemon)), 60, "its end is seen", every=0.1)
+    until(lambda: any("resolve" in row["summary"] for row in _waiting(daemon)), 90, "its end is seen", every=0.1)
     assert len(lab.receiver.messages) == before
     lab.command("silence", "--lift", number)
-    until(lambda: lab.sessions[0] in targets(said(lab.receiver, "resolved")), 60, "its all-clear came", every=0.1)
+    until(lambda: lab.sessions[0] in targets(said(lab.receiver, "resolved")), 90, "its all-clear came", every=0.1)
 
 
 def _waiting(daemon: DaemonProgram) -> list[dict[str, Any]]:
@@ -193,7 +193,7 @@ def test_a_heartbeat_while_the_daemon_is_well(tmp_path: Path) -> None:
             tmp_path, box.key, RULES.replace("[lab, ops, pager]", "log"), heartbeat={"url": receiver.url, "every": "1s"}
         )
         with DaemonProgram(config) as daemon:
-            until(lambda: len(receiver.beats) > 1, 30, "two signs of life")
+            until(lambda: len(receiver.beats) > 1, 90, "two signs of life")
             assert daemon.status()["heartbeat"]["error"] is None
             daemon.kill()
         last = len(receiver.beats)

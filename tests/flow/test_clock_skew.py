@@ -55,10 +55,10 @@ async def test_settle_waits_neither_too_short_nor_for_hours(hours: float, tmp_pa
     """Once a change has shown the clock behind the stamps, quiet is counted by it."""
     async with clocked(hours) as box, opened(write_lab(tmp_path, box.key, RULE.replace("SETTLE", "3s"))) as daemon:
         await daemon.run_until_idle()
+        changed = daemon.clock.monotonic()
         acquisition = add_poor_report(box)
         ident = str(acquisition["_id"])
-        changed = daemon.clock.monotonic()
         while "LOW_SNR" not in box.site.get("acquisition", ident)["tags"]:
             await daemon.run_until_idle()
-            assert daemon.clock.monotonic() - changed < 15
+            assert daemon.clock.monotonic() - changed < 90
         assert daemon.clock.monotonic() - changed >= 3

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import orjson
 
 from support.lab import QUICK_JOBS, write_lab
-from support.process import DaemonProgram, Program, SandboxProgram, run_once, until
+from support.process import STOPPED, DaemonProgram, Program, SandboxProgram, run_once, until
 
 QC = """
 version: 1
@@ -22,7 +21,7 @@ rules:
 HANG = {"kind": "hang"}
 
 
-def two_sites(folder: Path, alive: SandboxProgram, dead: SandboxProgram, silence: str = "5s") -> Path:
+def two_sites(folder: Path, alive: SandboxProgram, dead: SandboxProgram, silence: str = "60s") -> Path:
     """A config folder for both."""
     config = write_lab(folder, alive.key, QC)
     told = orjson.loads((config / "flyball.yaml").read_bytes())
@@ -42,16 +41,14 @@ def test_a_dead_site_holds_up_nobody_else(tmp_path: Path) -> None:
     scenario = {"jobs": QUICK_JOBS}
     with SandboxProgram(tmp_path / "a", scenario) as alive, SandboxProgram(tmp_path / "d", scenario) as dead:
         dead.misbehave(HANG)
-        config = two_sites(tmp_path, alive, dead, silence="30s")
+        config = two_sites(tmp_path, alive, dead, silence="10m")
         with Program(["--config", str(config), "run", "--until-idle"], folder=tmp_path) as once:
-            until(lambda: tagged(alive) >= 3, 25, "the site that is alive is worked on", every=0.1)
+            until(lambda: tagged(alive) >= 3, 90, "the site that is alive is worked on", every=0.1)
             assert once.running, "it waits for the other site"
-            asked = time.monotonic()
             once.send(signal.SIGTERM)
-            assert once.wait(10) == 1, once.err
-            assert time.monotonic() - asked < 10
+            assert once.wait(STOPPED) == 1, once.err
         with DaemonProgram(config) as daemon:
-            until(lambda: daemon.status()["sites"]["alive"]["ok"], 20, "the site that is alive is read", every=0.1)
+            until(lambda: daemon.status()["sites"]["alive"]["ok"], 90, "the site that is alive is read", every=0.1)
             assert not daemon.status()["sites"]["dead"]["ok"]
         dead.behave()
         config = two_sites(tmp_path, alive, dead)
@@ -60,16 +57,14 @@ def test_a_dead_site_holds_up_nobody_else(tmp_path: Path) -> None:
 
 
 def test_a_single_run_is_stopped_while_its_writes_hang(tmp_path: Path) -> None:
-    """Within 10 s, and what was cut off is found out afterwards."""
+    """Long before its requests end, and what was cut off is found out afterwards."""
     with SandboxProgram(tmp_path, {"jobs": QUICK_JOBS}) as box:
         config = write_lab(tmp_path, box.key, site={"limits": {"concurrency": 4, "per_second": 0}})
         box.misbehave({"kind": "hang", "commit": True, "method": "POST"})
         with Program(["--config", str(config), "run", "--until-idle"], folder=tmp_path) as once:
-            until(lambda: box.requests()["faults"][0]["hits"] >= 4, 20, "requests hang")
-            asked = time.monotonic()
+            until(lambda: box.requests()["faults"][0]["hits"] >= 4, 90, "requests hang")
             once.send(signal.SIGTERM)
-            assert once.wait(12) == 1, once.err
-            assert time.monotonic() - asked < 10
+            assert once.wait(STOPPED) == 1, once.err
         box.behave()
         assert run_once(config).process.returncode == 0
         before = box.writes()

@@ -39,7 +39,7 @@ def test_failures_are_shown_and_tried_again_in_groups(tmp_path: Path) -> None:
         assert len(again) == sessions
         assert {row["gear"] for row in said("effects", "--grouped")} == {"dcm2niix"}
         with DaemonProgram(config) as daemon:
-            until(lambda: len(daemon.ask("/api/failures").json()["results"]) == 2, 30, "they failed again", every=0.2)
+            until(lambda: len(daemon.ask("/api/failures").json()["results"]) == 2, 90, "they failed again", every=0.2)
             assert len(daemon.ask("/api/failures?rule=export").json()["results"]) == 1
         nothing = command("--config", str(config), "retry", folder=tmp_path)
         assert nothing.process.returncode == 2

@@ -6,14 +6,18 @@ import asyncio
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flyball.adapters.file_part import FilePart
+from flyball.model.effect import Outcome
 from flyball.sandbox import Sandbox, Scenario
 from flyball.sandbox.files import content_of, find_file, put_file
 from flyball.sandbox.metadata import change_file_info
+from support.killing import KILLED, Nursery, Trap
 from support.lab import opened, write_lab, writes
 from support.process import DaemonProgram, until
 
@@ -37,6 +41,13 @@ rules:
     do:
       - upload: {file: sheets/protocol.pdf, to: project}
 """
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """One for the tests of this file."""
+    with Nursery() as found:
+        yield found
 
 
 def reports(box: Sandbox) -> Counter[tuple[str, bytes]]:
@@ -111,6 +122,38 @@ async def test_downloads_in_bad_weather(kind: str, tmp_path: Path) -> None:
         async with opened(config) as daemon:
             assert await daemon.run_until_idle()
         assert on_disk(tmp_path / "var" / "qa") == reports(box)
+
+
+@pytest.mark.parametrize("hashed", [True, False], ids=["hashed", "no-hash"])
+@pytest.mark.parametrize("left", ["some", "all", "more", "other"])
+async def test_a_begun_download_is_gone_on_with(
+    left: str, hashed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a kill left of a file, also all of it, one attempt is enough; what came is not asked for again."""
+    async with Sandbox(Scenario.named("lab")) as box:
+        for row in box.site.files.rows.values():
+            if not hashed:
+                row["hash"] = None
+        rows = box.site.files.rows.values()
+        whole = {(one["parent_ref"]["id"], one["name"]): content_of(box.site, one) for one in rows}
+        begun: list[str] = []
+        make = FilePart.__init__
+
+        def kept(part: FilePart, root: Path, folders: Sequence[str], name: str, key: str) -> None:
+            make(part, root, folders, name, key)
+            _, container, file, *_ = key.split("/")
+            content = whole[container, file]
+            part.add({"some": content[:9], "all": content, "more": content + b"x", "other": content[::-1]}[left])
+            begun.append(key)
+
+        monkeypatch.setattr(FilePart, "__init__", kept)
+        config = write_lab(tmp_path, box.key, REPORTS)
+        async with opened(config) as daemon:
+            assert await daemon.run_until_idle()
+            assert sum(daemon.crew.tally.attempts.values()) == len(begun) > 0
+        assert on_disk(tmp_path / "var" / "qa") == reports(box)
+        asked = [one for one in box.requests.last if "/files/" in one.path and one.path.endswith(".html")]
+        assert len(asked) == (0 if left == "all" and hashed else len(begun))
 
 
 def sheet(config: Path, content: bytes) -> None:
@@ -201,20 +244,23 @@ async def test_an_edited_local_file_is_sent_while_running(tmp_path: Path) -> Non
             await asyncio.to_thread(until, lambda: sheets() == {b"second"}, 30, "the second sheet on every project")
 
 
-@pytest.mark.parametrize("after", [0.02, 0.1, 0.3])
-async def test_uploads_and_downloads_survive_kills(after: float, tmp_path: Path) -> None:
-    """Killed at some moment and started again: whole files, one new version, and what people wrote."""
+@pytest.mark.parametrize("number", [1, 3, 20, 60])
+async def test_uploads_and_downloads_survive_kills(number: int, nursery: Nursery, tmp_path: Path) -> None:
+    """Killed in the middle of many and started again: whole files, one new version, what people wrote, and soon."""
     async with Sandbox(Scenario.named("lab")) as box:
         rules = PROTOCOL + REPORTS.partition("rules:\n")[2]
         config = write_lab(tmp_path, box.key, rules)
         sheet(config, b"second" * 50_000)
         for project in box.site.projects.rows.values():
             put_file(box.site, "project", project, "protocol.pdf", content=b"first", info={"by": "ann"}, tags=["x"])
-        with await asyncio.to_thread(DaemonProgram, config) as daemon:
-            await asyncio.sleep(after)
-            daemon.kill()
+        trap = Trap(box, number, "carried out", lambda method, path: method != "GET" or path.endswith(".html"))
+        trap.victim = nursery.start(config)
+        assert await trap.victim.end() == KILLED, trap.victim.log
+        await trap.disarm()
         async with opened(config) as again:
-            await again.run_until_idle()
+            assert await again.run_until_idle()
+            ended = {outcome for _, outcome in again.crew.tally.attempts}
+        assert not ended & {Outcome.TRANSIENT, Outcome.PERMANENT}, ended  # nobody had to wait for a second attempt
         for project in (row for row in box.site.projects.rows.values() if row["group"] == "scien"):
             file = find_file(box.site, project, "protocol.pdf")
             assert file is not None

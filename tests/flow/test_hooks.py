@@ -45,9 +45,9 @@ async def daemon(box: Sandbox, tmp_path: Path) -> AsyncIterator[Daemon]:
         yield found
 
 
-async def deliver(daemon: Daemon, ident: str, target: str) -> int:
+async def deliver(daemon: Daemon, ident: str, target: str, **more: Any) -> int:
     """One delivery; the status answered."""
-    return await send(daemon, ident, orjson.dumps({"target": target}))
+    return await send(daemon, ident, orjson.dumps({"target": target, **more}))
 
 
 async def send(daemon: Daemon, ident: str, body: bytes) -> int:
@@ -250,6 +250,49 @@ async def test_a_kill_between_delivery_and_look_loses_nothing(box: Sandbox, tmp_
     async with opened(config) as daemon:
         assert await daemon.run_until_idle()
     assert seen(box) == {ident}
+
+
+JUDGED = """
+rules:
+  - id: judged
+    since: all
+    each: acquisition
+    trigger: [{webhook: lab}]
+    if: event.hook == 'lab'
+    do:
+      - tag: {on: acquisition, set: {POOR: event.body.verdict == 'poor'}}
+"""
+
+
+STORY: list[tuple[dict[str, Any], bool]] = [
+    ({}, False),
+    ({"verdict": "poor"}, True),
+    ({}, True),
+    ({"verdict": None}, True),
+    ({"verdict": "good"}, False),
+    ({"verdict": "poor", "picture": "x" * 20_000}, False),
+]
+"""What deliveries say one after another, and whether the tag is there after each."""
+
+
+async def test_a_delivery_says_more_than_its_target(box: Sandbox, tmp_path: Path) -> None:
+    """A rule reads what the last delivery said; without one, or without a word about it, all stays as it is."""
+    ident = str(next(iter(box.site.acquisitions.rows)))
+    target = f"acquisition:{ident}"
+    row = box.site.acquisitions.rows[ident]
+    config = write_lab(tmp_path, box.key, JUDGED, hooks={"lab": {"secret": SECRET}})
+    async with opened(config) as daemon:
+        assert await daemon.run_until_idle()
+        for number, (more, tagged) in enumerate(STORY):
+            assert await deliver(daemon, str(number), target, **more) == 202
+            assert await daemon.run_until_idle()
+            assert ("POOR" in row["tags"]) is tagged, more
+        await deliver(daemon, "again", target, verdict="poor")
+        assert await daemon.run_until_idle()
+    async with opened(config) as daemon:
+        await daemon.dispatcher.look_everywhere({"judged"})
+        assert await daemon.run_until_idle()
+    assert "POOR" in row["tags"]
 
 
 async def _effects(daemon: Daemon) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from flyball.adapters.store.migrations import HEAD
 from flyball.adapters.store.sqlite import LEDGER_NAME
 from support.dockerfile import Stage, read
 from support.emptyroot import POSSIBLE, EmptyRoot
-from support.process import START, ask, until
+from support.process import START, STOPPED, ask, until
 from support.server import Server
 
 ROOT = Path(__file__).parents[2]
@@ -57,11 +57,11 @@ def lab(place: Path, user: int = 10001) -> EmptyRoot:
     return EmptyRoot(place / "root", {"/config": config, "/run/secrets": keys}, {"/data": data}, user)
 
 
-def answers(root: EmptyRoot, stage: Stage, port: int, **more: str) -> None:
+def answers(root: EmptyRoot, stage: Stage, **more: str) -> None:
     """Start what the image starts; it is alive, healthy to its own check, writes to /data alone, and ends in time."""
     environment = {
         **stage.environment,
-        "FLYBALL_HTTP__PORT": str(port),
+        "FLYBALL_HTTP__PORT": "0",
         "FLYBALL_SITES__MAIN__API_KEY": "file:/run/secrets/key",
         "FLYBALL_HTTP__TOKEN": "file:/run/secrets/token",
         **more,
@@ -71,41 +71,40 @@ def answers(root: EmptyRoot, stage: Stage, port: int, **more: str) -> None:
     with log.open("wb") as stderr:
         daemon = root.start(command, environment, stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True)
     try:
-        until(lambda: healthy(port) or daemon.poll() is not None, START, "the daemon answers")
+        port = until(lambda: port_in(log.read_text()) or daemon.poll() is not None, START, "the daemon answers")
         assert daemon.poll() is None, log.read_text()
+        assert ask(f"http://127.0.0.1:{port}/healthz").status == 200
         check = stage.one("HEALTHCHECK").listed
-        assert root.run(check, environment).returncode == 0
+        assert root.run(check, {**environment, "FLYBALL_HTTP__PORT": str(port)}).returncode == 0
         assert root.run(check, {**environment, "FLYBALL_HTTP__PORT": "9"}).returncode == 1
         assert root.run(["/usr/bin/touch", "/opt/x"], environment).returncode == 1
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(10) == 0, log.read_text()
+        assert daemon.wait(STOPPED) == 0, log.read_text()
     finally:
         if daemon.poll() is None:
             os.killpg(daemon.pid, signal.SIGKILL)
-            daemon.wait(10)
+            daemon.wait(STOPPED)
     shown = log.read_text()
     assert "nobodyskey" not in shown
     assert "t" * 40 not in shown
 
 
-def healthy(port: int) -> bool:
-    """Whether `/healthz` answers 200."""
-    try:
-        return ask(f"http://127.0.0.1:{port}/healthz").status == 200
-    except OSError:
-        return False
+def port_in(log: str) -> int:
+    """The port that a daemon's log names; 0 as long as it does not."""
+    found = re.search(r"http://[^/\s]*:(\d+)/", "".join(line for line in log.splitlines() if "http.listening" in line))
+    return 0 if found is None else int(found[1])
 
 
-def test_the_image_s_last_stage_answers(place: Path, unused_tcp_port: int) -> None:
+def test_the_image_s_last_stage_answers(place: Path) -> None:
     """User, environment, entry point and health check of the last stage work in an empty, read-only root."""
     root = lab(place)
     paths = furnish(root, place)
-    answers(root, IMAGE, unused_tcp_port, PYTHONPATH=paths)
+    answers(root, IMAGE, PYTHONPATH=paths)
     ledger = root.written["/data"] / LEDGER_NAME
     assert os.geteuid() != 0 or ledger.stat().st_uid == 10001
 
 
-def test_the_image_runs_on_postgresql(place: Path, unused_tcp_port: int) -> None:
+def test_the_image_runs_on_postgresql(place: Path) -> None:
     """With the database's address in a file, as the compose file and the manifests give it; the ledger is there."""
     server = Server.shared()
     address = server.new_database()
@@ -114,7 +113,7 @@ def test_the_image_runs_on_postgresql(place: Path, unused_tcp_port: int) -> None
     paths = furnish(root, place)
     root.seen[str(socket)] = socket
     (place / "keys" / "store").write_text(address)
-    answers(root, IMAGE, unused_tcp_port, PYTHONPATH=paths, FLYBALL_STORE="file:/run/secrets/store")
+    answers(root, IMAGE, PYTHONPATH=paths, FLYBALL_STORE="file:/run/secrets/store")
     assert not (root.written["/data"] / LEDGER_NAME).exists()
     assert server.query(address, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
@@ -142,7 +141,7 @@ def furnish(root: EmptyRoot, place: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_dockerfile_s_steps_make_what_answers(place: Path, unused_tcp_port: int) -> None:
+def test_the_dockerfile_s_steps_make_what_answers(place: Path) -> None:
     """Each RUN and COPY of the build stage, with this machine's Python as base; the result in an empty root."""
     made = place / "image"
     base = place / "base"
@@ -167,7 +166,7 @@ def test_the_dockerfile_s_steps_make_what_answers(place: Path, unused_tcp_port: 
     root.seen["/opt/flyball"] = made / "opt" / "flyball"
     if not os.path.realpath(sys.executable).startswith("/usr/"):
         root.seen[sys.base_prefix] = Path(sys.base_prefix)
-    answers(root, IMAGE, unused_tcp_port)
+    answers(root, IMAGE)
 
 
 def copy(source: Path, target: Path) -> None:

@@ -51,7 +51,7 @@ def _metadata(folder: Path, stem: str, name: str, version: str, points: list[str
 def run(arguments: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str, str]:
     """One command: its exit code and what it said."""
     with Program(arguments, folder=folder, environment=environment) as program:
-        return program.wait(60), program.out, program.err
+        return program.wait(180), program.out, program.err
 
 
 def test_the_example_is_listed_and_works(tmp_path: Path) -> None:

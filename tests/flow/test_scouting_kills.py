@@ -65,7 +65,7 @@ def test_kills_in_the_middle_leave_one_analysis_a_cell(tmp_path: Path) -> None:
             before, limit = posts(box), dice.randint(1, 5)
             arguments = ["--config", str(config), "run", "--until-idle"]
             with Program(arguments, folder=config.parent) as program:
-                until(partial(_has_sent, program, box, before + limit), 60, "some POSTs", every=0.005)
+                until(partial(_has_sent, program, box, before + limit), 90, "some POSTs", every=0.005)
                 time.sleep(dice.uniform(0, 0.03))
                 kills += program.running
                 program.kill()
@@ -91,12 +91,12 @@ def test_the_daemon_is_killed_while_analyses_compile_and_goes_on(tmp_path: Path)
         config = write_lab(tmp_path, box.key, MATRIX)
         add_scout(config, scout_settings(box.ready["neuroscout"], box.ready["users"][0], limits={"compiling": 2}))
         with DaemonProgram(config) as first:
-            until(lambda: any(row["status"] == "PENDING" for row in own(box)), 60, "one compiles")
+            until(lambda: any(row["status"] == "PENDING" for row in own(box)), 90, "one compiles")
             first.kill()
         with DaemonProgram(config) as second:
             passed = partial(_all_passed, box)
             until(passed, 90, "all have passed", every=0.2)
-            status = until(lambda: (said := second.status())["effects"]["done"] == len(CELLS) and said, 30, "all done")
+            status = until(lambda: (said := second.status())["effects"]["done"] == len(CELLS) and said, 90, "all done")
             assert status["sites"]["scout"]["ok"]
             assert status["sites"]["scout"]["kind"] == "neuroscout"
             assert status["sites"]["scout"]["requests"] > 0

@@ -86,7 +86,7 @@ def test_no_secret_gets_anywhere(dialect: str, tmp_path: Path) -> None:
 
 
 def _until_idle(daemon: DaemonProgram, bearer: dict[str, str]) -> None:
-    until(lambda: daemon.ask("/status", headers=bearer).json()["idle"], 60, "the daemon is idle", every=0.1)
+    until(lambda: daemon.ask("/status", headers=bearer).json()["idle"], 90, "the daemon is idle", every=0.1)
 
 
 def _assert_folder_is_clean(folder: Path, parts: list[str]) -> None:

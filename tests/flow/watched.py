@@ -80,7 +80,7 @@ class Watched:
         self.rules = rules_of(text)
         key = parse_key(self.sandbox.user_key if self.user else self.sandbox.key)
         self.client = FlywheelClient.connect(
-            key, site=SITE, repetition=Repetition(()), timeouts=Timeouts(2.0, 2.0, 5.0), user_agent="test"
+            key, site=SITE, repetition=Repetition(()), timeouts=Timeouts(60.0, 60.0, 90.0), user_agent="test"
         )
         self.clients.append(self.client)
         transport: Any = self.client.transport

@@ -33,9 +33,14 @@ class Receiver:
 
     Args:
         answers: number of the delivery → HTTP status to answer; 0 cuts the connection instead, the message taken.
+        answered: told the number of a delivery once its answer is sent.
     """
 
-    def __init__(self, answers: Callable[[int], int] = lambda _number: 200) -> None:
+    def __init__(
+        self,
+        answers: Callable[[int], int] = lambda _number: 200,
+        answered: Callable[[int], None] = lambda _number: None,
+    ) -> None:
         self.messages: list[Message] = []
         self.beats: list[str] = []
         self._answers = answers
@@ -45,13 +50,14 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status = receiver._take(raw, {name.lower(): value for name, value in self.headers.items()})
+                number, status = receiver._take(raw, {name.lower(): value for name, value in self.headers.items()})
                 if not status:
                     self.close_connection = True
                     return
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                answered(number)
 
             def do_GET(self) -> None:
                 receiver.beats.append(self.path)
@@ -82,12 +88,14 @@ class Receiver:
         self._server.server_close()
         self._thread.join(10)
 
-    def _take(self, raw: bytes, headers: Mapping[str, str]) -> int:
+    def _take(self, raw: bytes, headers: Mapping[str, str]) -> tuple[int, int]:
+        """The number of a delivery, and the status to answer."""
         with self._lock:
-            status = self._answers(len(self.messages))
+            number = len(self.messages)
+            status = self._answers(number)
             key = headers.get("x-flyball-once-key", "")
             self.messages.append(Message(key, orjson.loads(raw), raw, headers, 200 <= status < 300))
-        return status
+        return number, status
 
     def keys(self, status: str) -> dict[str, set[str]]:
         """Target → once-keys of the messages of one status (open, repeat, resolved)."""

@@ -52,7 +52,7 @@ class Fleet:
             for _ in range(number):
                 self.start(wait=False)
             for member in self.members:
-                until(lambda one=member: one.listening() or not one.running, 40, "a replica listens")  # type: ignore[misc] # bound
+                until(lambda one=member: one.listening() or not one.running, 90, "a replica listens")  # type: ignore[misc] # bound
                 assert member.running, member.err[-3000:]
         except BaseException:
             self.end()

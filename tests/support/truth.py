@@ -230,6 +230,18 @@ def expected_motion_notes(lab: Lab) -> dict[str, int]:
     return found
 
 
+def good_reports(acquisitions: Iterable[Json]) -> list[tuple[str, str]]:
+    """Ids of the acquisitions without tags that have one good BOLD report, and the reports' names."""
+    found = []
+    for row in acquisitions:
+        reports = [entry for entry in row["files"] if "mriqc.qa" in entry["name"]]
+        if len(reports) == 1 and not row["tags"] and reports[0]["classification"].get("Measurement") == ["T2*"]:
+            snr = _number(reports[0]["info"].get("snr"))
+            if snr is not None and snr > 1:
+                found.append((_id(row), str(reports[0]["name"])))
+    return found
+
+
 # Comparing
 
 

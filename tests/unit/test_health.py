@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -43,10 +44,13 @@ async def test_what_the_daemon_answers(status: int, code: int, said: str, capsys
     assert said in capsys.readouterr().err
 
 
-def test_nobody_answers(capsys: pytest.CaptureFixture[str], unused_tcp_port: int) -> None:
+def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1, and the reason."""
-    assert main([str(unused_tcp_port)], {}) == 1
-    assert f"nothing answers on port {unused_tcp_port}" in capsys.readouterr().err
+    with socket.socket() as taken:  # kept, so that nobody else listens there meanwhile
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert main([str(port)], {}) == 1
+    assert f"nothing answers on port {port}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "70000", "-1"])

@@ -113,10 +113,6 @@ class Request:
         """The same request, to be sent over a new connection."""
         return replace(self, fresh=True)
 
-    def with_query(self, *pairs: tuple[str, str]) -> Request:
-        """The same request with further query pairs."""
-        return replace(self, query=(*self.query, *pairs))
-
 
 @dataclass(frozen=True, slots=True)
 class Response:

@@ -58,11 +58,20 @@ async def _whole(params: Json, contents: Contents, folder: Folder, source: Sourc
         return {"path": path, "size": await folder.size(path), "moved": False}
     await _has_room(folder, size)
     async with folder.part(path, key) as part:
-        if size is not None and part.size > size:
-            await part.restart()
-        await contents.download(source, part)
+        if not await _is_whole(part, size, digest):
+            await contents.download(source, part)
         await _check(part, size, digest, contents, source)
         return await _settle(folder, path, part, key)
+
+
+async def _is_whole(part: Part, size: int | None, digest: tuple[str, str] | None) -> bool:
+    """Whether all of it came already, and only its place was not taken. What is as long and not it is thrown away."""
+    if size is None or part.size < size:
+        return False
+    if part.size == size and digest is not None and await part.digest(digest[0]) == digest[1]:
+        return True
+    await part.restart()
+    return False
 
 
 async def _settle(folder: Folder, path: str, part: Part, key: str) -> Json:

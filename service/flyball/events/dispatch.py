@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from flyball.events.documents import load_documents
+from flyball.events.hints import with_hints
 from flyball.events.peers import PeerBook
 from flyball.events.routing import bound_of, sideways
 from flyball.ledger.deciding import (
@@ -252,7 +253,8 @@ class Dispatcher:
         self.before_take(connection)
         due = due_looks(connection, now, BATCH, able) if only is None else looks_among(connection, only, now, able)
         said = load_rulings(connection, [(item.rule, item.key) for item in due])
-        return due, load_documents(connection, [(self.rules[item.rule], item.key) for item in due]), said
+        documents = load_documents(connection, [(self.rules[item.rule], item.key) for item in due])
+        return due, with_hints(connection, [(self.rules[item.rule], item.event) for item in due], documents), said
 
     def _decide(self, item: Due, document: Document | None, now: datetime, said: Ruling) -> Decided:
         rule = self.rules[item.rule]

@@ -45,6 +45,8 @@ _JOB_FIELDS = frozenset(
 _JOINED = ("_id", "id", "label", "code")  # what is kept of a subject that a site joins into its sessions
 _LARGEST_COUNT = 2**63
 _INFORMED = frozenset({*CONTAINERS, Level.FILE, Level.ANALYSIS})
+_ABOVE = ("group", *map(str, CONTAINERS))
+_MAP = (dict, Mapping)  # dict first: what rows are, and asked for quickly
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +136,21 @@ def _node(
         doc.pop("info", None)
     elif informed and doc.get("info") is None:
         doc["info"] = {}
+    created = parse_time(doc.get("created"))
+    modified = parse_time(doc.get("modified")) or created
     return Node(
         key=NodeKey(site, level, ident),
         label=label,
         parents=parents,
-        created=parse_time(doc.get("created")),
-        modified=parse_time(doc.get("modified")) or parse_time(doc.get("created")),
+        created=created,
+        modified=modified,
         revision=_revision(doc.get("revision")),
         doc=doc,
         tags_known=trust.tags,
         info_known=trust.info,
         content=content_of(parents, doc),
         whole=whole_of(doc),
+        settled_from=modified,  # where nothing is known of it yet
     )
 
 
@@ -174,17 +179,16 @@ def parents_of(level: Level, row: Mapping[str, Any]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     parents = row.get("parents")
-    if isinstance(parents, Mapping):
-        found = {str(name): value for name, value in parents.items() if isinstance(value, str)}
+    if isinstance(parents, _MAP):
+        found = {name: value for name, value in parents.items() if isinstance(value, str)}
     if level in (Level.JOB, Level.ANALYSIS):
         reference = row.get("destination" if level is Level.JOB else "parent")
         if isinstance(reference, Mapping) and isinstance(reference.get("id"), str):
             found.setdefault(str(reference.get("type")), reference["id"])
-    for name in ("group", *map(str, CONTAINERS)):
-        if name == level or name in found:
+    for name in _ABOVE:
+        if name in found or (value := row.get(name)) is None or name == level:
             continue
-        value = row.get(name)
-        if isinstance(value, Mapping):
+        if isinstance(value, _MAP):
             value = value.get("_id") or value.get("id")
         if isinstance(value, str):
             found[name] = value

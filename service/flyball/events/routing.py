@@ -41,6 +41,11 @@ def bound_of(rule: Rule, first_seen: Mapping[str, datetime]) -> datetime | None:
     return None if time is None else time - MARGIN
 
 
+def no_looks(_change: Change) -> tuple[Look, ...]:
+    """The route of whoever only looks (`plan`, `why`): all targets are asked, whatever changed."""
+    return ()
+
+
 class Router:
     """Routes changes for one set of rules of one site.
 
@@ -55,6 +60,7 @@ class Router:
         self._sideways: dict[str, Level | None] = {}
         self._globs: dict[str, Globs | None] = {}
         self._of_project: dict[tuple[Level, str], list[Rule]] = {}
+        self._own_label: dict[tuple[str, Level], Globs] = {}  # what alone decides whether a change of that level counts
         for rule in rules:
             if rule.trigger.changed:
                 for level in self._levels(rule):
@@ -65,7 +71,9 @@ class Router:
                 self._by_level[Level.ANALYSIS].append(rule)
             self._since[rule.id] = bound_of(rule, first_seen)
             self._sideways[rule.id] = sideways(rule)
-            self._globs[rule.id] = own_globs(rule)
+            self._globs[rule.id] = globs = own_globs(rule)
+            if globs is not None and rule.each in HIERARCHY and self._sideways[rule.id] is None:
+                self._own_label[rule.id, rule.each] = globs
 
     @staticmethod
     def _levels(rule: Rule) -> Sequence[Level]:
@@ -77,7 +85,11 @@ class Router:
         """The looks that a change asks for."""
         node = change.node
         parts = _parts(change)
+        labels = _labels(change)
         for rule in self._about(node.level, change.project):
+            globs = self._own_label.get((rule.id, node.level))
+            if globs is not None and not any(globs.match(label) for label in labels):
+                continue
             if rule.site == node.key.site and (parts is None or _reads_any(rule, node.level, parts)):
                 yield from self._looks(rule, change)
 
@@ -146,8 +158,7 @@ class Router:
     def _may_fit(self, rule: Rule, change: Change) -> bool:
         """Whether the target's own label, now or before, is in scope."""
         globs = self._globs[rule.id]
-        nodes = [change.node] if change.before is None else [change.node, change.before]
-        return globs is None or any(globs.match(_scope_label(node)) for node in nodes)
+        return globs is None or any(globs.match(label) for label in _labels(change))
 
     @staticmethod
     def _reads_difference(rule: Rule, change: Change) -> bool:
@@ -207,6 +218,13 @@ def _place(each: Level, job: Node) -> tuple[Level, str] | None:
         ),
         None,
     )
+
+
+def _labels(change: Change) -> list[str]:
+    """What scopes of the node's own level are matched with: its label, and the one that it had."""
+    before = change.before
+    now = _scope_label(change.node)
+    return [now] if before is None else [now, _scope_label(before)]
 
 
 def _scope_label(node: Node) -> str:

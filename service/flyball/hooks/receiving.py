@@ -49,7 +49,7 @@ class Reception:
         if wait:
             message = f"this hook takes no more at present; send it again in {wait} s"
             return 429, {"error": {"code": "too_many", "message": message}, "retry_after": wait}
-        number, new = await self._storing.do(Arrived(name, delivery.id, delivery.target))
+        number, new = await self._storing.do(Arrived(name, delivery.id, delivery.target, delivery.more))
         return (202 if new else 200), {"event": str(number)}
 
     async def _store_all(self, arrived: Sequence[Arrived]) -> Sequence[tuple[int, bool] | Exception]:

@@ -147,7 +147,8 @@ def _store(connection: Connection, read: Iterable[Node], stored: Mapping[NodeKey
     for node in read:
         before = stored.get(node.key)
         if before is None:
-            fresh = replace(node, settled_from=node.modified or node.created)
+            quiet_since = node.modified or node.created
+            fresh = node if node.settled_from == quiet_since else replace(node, settled_from=quiet_since)
             changes.append(Change(fresh, None))
             rows.append(node_row(fresh))
             continue

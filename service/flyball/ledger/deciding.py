@@ -13,7 +13,7 @@ from flyball.ledger.book import load_book, store_book
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, unpack
 from flyball.ledger.limiting import call_all
-from flyball.ledger.looking import LookKey
+from flyball.ledger.looking import RULE_OF_DUE, LookKey
 from flyball.ledger.mirror import chunks
 from flyball.ledger.planning import APPROVAL, add_effect, effect_row, plan_tag
 from flyball.ledger.recording import Decided as Decided  # noqa: PLC0414 - what is stored here is offered here
@@ -33,7 +33,7 @@ _EFFECT = insert(effects)
 _WAITING = (effects.c.state == _HELD, effects.c.held_for == APPROVAL)
 _FOR_APPROVAL = select(effects.c.id).where(*_WAITING).limit(1)
 # Built once: for few looks at a time, building a statement costs more than running it.
-_OF_RULES = looks.c.rule.in_(bindparam("of_rules", expanding=True))
+_OF_RULES = RULE_OF_DUE.in_(bindparam("of_rules", expanding=True))
 _DUE = select(looks).where(looks.c.due <= bindparam("by"), _OF_RULES).order_by(looks.c.due).limit(bindparam("most"))
 _NEXT = select(func.min(looks.c.due)).where(_OF_RULES)
 

@@ -16,7 +16,7 @@ from sqlalchemy.sql.schema import Column
 from flyball.ledger.codec import moment, moment_or_none, row_effect, row_target, unpack
 from flyball.ledger.failed_jobs import failed_jobs
 from flyball.ledger.failures import groups
-from flyball.ledger.history_counts import Counts, Pending, counts, pending, queue
+from flyball.ledger.history_counts import Counts, Pending, counts, pending
 from flyball.ledger.history_pages import LIMIT, BadQuery, Page, one_of, page
 from flyball.ledger.history_targets import find_target
 from flyball.ledger.naming import members
@@ -315,14 +315,6 @@ class History:
         """Launches whose job failed on the site, in groups of the same shape."""
         return [group.as_json() for group in await self._store.read(failed_jobs)]
 
-    async def find_target(self, text: str) -> list[NodeKey]:
-        """As `find_target`."""
-        return await self._store.read(partial(find_target, text=text))
-
-    async def recorded(self, rule: str, key: NodeKey) -> dict[str, Any] | None:
-        """As `recorded_decision`."""
-        return await self._store.read(partial(recorded_decision, rule=rule, key=key))
-
     async def counts(self, now: datetime) -> Counts:
         """As `counts`."""
         return await self._store.read(partial(counts, now=now))
@@ -332,7 +324,3 @@ class History:
     ) -> Pending:
         """As `pending`."""
         return await self._store.read(partial(pending, now=now, rules=rules, sites=sites))
-
-    async def queue(self, now: datetime) -> dict[str, int]:
-        """As `queue`."""
-        return await self._store.read(partial(queue, now=now))

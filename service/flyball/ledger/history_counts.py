@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, exists, func, select
 
 from flyball.ledger.codec import micros
+from flyball.ledger.looking import RULE_OF_DUE
 from flyball.ledger.tables import alerts, decisions, effects, looks
 from flyball.model.decision import Verdict
 from flyball.model.effect import TERMINAL, EffectState
@@ -149,7 +150,7 @@ def pending(
     stamp = micros(now)
     my_looks: list[Any] = [looks.c.due <= stamp]
     if rules is not None:
-        my_looks.append(looks.c.rule.in_(rules))
+        my_looks.append(RULE_OF_DUE.in_(rules))
     my_effects: list[Any] = [effects.c.state.in_(_DUE), effects.c.due <= stamp]
     if sites is not None:
         my_effects.append(effects.c.site.in_(sites))
@@ -164,19 +165,6 @@ def pending(
         )
         free = connection.execute(select(effects.c.id).where(*my_effects, ~blocked).limit(1)).first() is None
     return Pending(looks_due, effects_due, running, idle=free)
-
-
-def queue(connection: Connection, now: datetime) -> dict[str, int]:
-    """How much waits where, for the metrics: looks due and settling, effects due and by active state."""
-    stamp = micros(now)
-    depth = {
-        "looks_due": _count(connection, looks.c.due <= stamp, of=looks),
-        "looks_settling": _count(connection, looks.c.due > stamp, of=looks),
-        "effects_due": _count(connection, effects.c.state.in_(_DUE), effects.c.due <= stamp, of=effects),
-    }
-    for state in (EffectState.RUNNING, EffectState.WAITING, EffectState.HELD):
-        depth[f"effects_{state}"] = _count(connection, effects.c.state == str(state), of=effects)
-    return depth
 
 
 def _count(connection: Connection, *where: Any, of: Any) -> int:

@@ -7,7 +7,7 @@ by a few statements for all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -52,11 +52,13 @@ class Arrived:
         hook: through which it came.
         delivery: the sender's id of it; None: nothing tells a repetition from a new one.
         target: what to look at; None: the hook only says that something happened.
+        more: what else its body says, for rules that read `event.body`.
     """
 
     hook: str
     delivery: str | None
     target: str | None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def dedupe(self) -> str | None:
@@ -110,7 +112,7 @@ def _store_events(connection: Connection, arrived: Sequence[Arrived], now: datet
             "path": one.target or "",
             "source": "webhook",
             "seen": micros(now),
-            "detail": pack({"hook": one.hook, "delivery": one.delivery}),
+            "detail": pack({"hook": one.hook, "delivery": one.delivery} | ({"body": one.more} if one.more else {})),
             "dedupe": one.dedupe,
         }
         for one in arrived

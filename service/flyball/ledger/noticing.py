@@ -6,15 +6,15 @@ together: a kill leaves either all of it or nothing, so no change is ever lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from flyball.ledger.absorbing import absorb, mark_presence
-from flyball.ledger.codec import micros, pack, unpack
+from flyball.ledger.codec import micros, moment, pack, unpack
 from flyball.ledger.echoes import echoes
 from flyball.ledger.looking import Look, Owed, owe, owe_all
 from flyball.ledger.marking import note_removed
@@ -29,6 +29,7 @@ __all__ = [
     "Route",
     "Seen",
     "load_cursor",
+    "load_events",
     "load_fact",
     "load_facts",
     "notice",
@@ -73,6 +74,7 @@ About = tuple[str, str, str]  # site, level, node
 # Numbers are asked for together with what tells the rows apart: in the order of the rows, SQLite would be given one
 # statement a row.
 _EVENTS = insert(events).returning(events.c.id, events.c.site, events.c.level, events.c.node)
+_THESE = select(events).where(events.c.id.in_(bindparam("some", expanding=True)))
 
 
 def notice(
@@ -85,6 +87,7 @@ def notice(
     lost: Iterable[tuple[NodeKey, Presence]] = (),
     cursor: tuple[str, str, Mapping[str, Any]] | None = None,
     sure: bool = False,
+    remember: bool = True,
 ) -> Noticed:
     """Store a page of nodes and all that follows from it.
 
@@ -97,6 +100,7 @@ def notice(
         lost: nodes that were found to be gone or hidden.
         cursor: (site, stream, value) to store along.
         sure: the nodes were read singly just now.
+        remember: as events; not in a ledger that is thrown away before anybody asks for them.
     """
     absorbed = absorb(connection, read, sure=sure)
     changes = list(absorbed.changes)
@@ -106,7 +110,7 @@ def notice(
     changes = [replace(change, own=True) if change.node.key in own else change for change in changes]
     news = [change for change in changes if not (change.own or change.learned)]
     note_removed(connection, news, now)
-    led = store_events(connection, [_seen(change) for change in news], source=source, now=now)
+    led = store_events(connection, [_seen(change) for change in news], source=source, now=now) if remember else {}
     owed: list[Owed] = [(look, led.get(_about(change.node))) for change in changes for look in route(change)]
     asked = owe_all(connection, owed, now=now)
     if cursor is not None:
@@ -153,6 +157,17 @@ def store_event(connection: Connection, seen: Seen, *, source: str, now: datetim
     ):
         return None
     return store_events(connection, [seen], source=source, now=now)[(seen.site, seen.level, seen.node)]
+
+
+def load_events(connection: Connection, numbers: Collection[int]) -> dict[int, dict[str, Any]]:
+    """Events by their numbers, as rules read them: what is known of each beside what it is about."""
+    found: dict[int, dict[str, Any]] = {}
+    for some in chunks(sorted(numbers)):
+        for row in connection.execute(_THESE, {"some": some}):
+            told = {"id": str(row.id), "site": row.site, "kind": row.kind, "source": row.source}
+            about = {"level": row.level, "node": row.node, "path": row.path, "seen": moment(row.seen).isoformat()}
+            found[row.id] = {**unpack(row.detail), **told, **about}
+    return found
 
 
 def _event(seen: Seen, source: str, now: datetime) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from flyball.reports.cells import Cell
 
@@ -70,9 +70,11 @@ class Bars:
     grouped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One measurement. `time` in seconds since 1970, None where the scan has no time."""
+class Point(NamedTuple):
+    """One measurement. `time` in seconds since 1970, None where the scan has no time.
+
+    A tuple, since a large project has hundreds of thousands.
+    """
 
     value: float
     time: float | None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from flyball.model.levels import Level
@@ -42,6 +43,8 @@ _IS_REPORT: Final = re.compile(r"mriqc", re.IGNORECASE)
 _MAKER: Final = ("Manufacturer",)
 _MODEL: Final = ("ManufacturerModelName", "ManufacturersModelName")
 _PLACE: Final = ("DeviceSerialNumber", "StationName", "InstitutionName")
+_TELLS: Final = METRICS | {*_MAKER, *_MODEL, *_PLACE}
+_PLACES_IN_INFO: Final = ("IQM", "header", "dicom", "bids_meta")
 
 Row = dict[str, Any]
 
@@ -78,6 +81,26 @@ def kept(node: Node, gear: str | None = None) -> Row | None:
             return _run(row, node, gear)
         case _:
             return None
+
+
+def thin(node: Node) -> Node:
+    """A file with no more info than `kept` reads: what else scanners and gears wrote is most of a site's metadata.
+
+    Its fingerprints stay those of the whole, so that it compares with a later reading as before.
+    """
+    info = node.doc.get("info")
+    if node.level is not Level.FILE or not isinstance(info, Mapping):
+        return node
+    return replace(node, doc={**node.doc, "info": _told(info)})
+
+
+def _told(info: Mapping[str, Any], deeper: int = 2) -> Row:
+    """The part of some info that `metrics_of` and the scanner's name are taken from: `header.dicom` is the deepest."""
+    told = {name: value for name, value in info.items() if name in _TELLS}
+    for name in _PLACES_IN_INFO if deeper else ():
+        if isinstance(inner := info.get(name), Mapping):
+            told[name] = _told(inner, deeper - 1)
+    return told
 
 
 def _file(row: Row, node: Node) -> Row | None:

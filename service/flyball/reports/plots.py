@@ -11,7 +11,6 @@ import io
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
@@ -55,6 +54,9 @@ _WIDTH: Final = 4.6  # inches: still readable where a phone shows it at three qu
 _AGES: Final = 4e9  # seconds either side of 1970: a time beyond is a mistake
 _RUNNING: Final = 20  # times or more, for a running median
 _MANY: Final = 1500  # points; more are drawn as a picture inside of the picture
+_SQUARES: Final = (260, 160)  # of two pixels, across such a picture and up
+_ARROWS: Final = 200  # of one direction
+_DAY: Final = 86_400  # seconds; matplotlib counts days since 1970
 _ROWS_NAMED: Final = 45
 _FILLED: Final = to_rgba("#3f7fbf")
 _TWICE: Final = to_rgba("#d98324")
@@ -216,8 +218,8 @@ def _middle(axes: Axes, plot: Trend, values: Sequence[float]) -> None:
     if len(running) < _RUNNING:
         axes.axhline(float(np.median(values)), color=_COLOURS["soft"], linewidth=0.9)
         return
-    times: Any = [datetime.fromtimestamp(time, UTC) for time, _ in running]
-    axes.plot(times, [value for _, value in running], color=_COLOURS["ink"], linewidth=1.1)
+    days, middles = np.array(running).T
+    axes.plot(days / _DAY, middles, color=_COLOURS["ink"], linewidth=1.1)
 
 
 def _window(values: Sequence[float], lines: Sequence[float]) -> tuple[float, float]:
@@ -241,28 +243,37 @@ def _scatter(axes: Axes, points: Sequence[Any], colour: str, name: str | None, w
         mine = [point for point in points if point.tone == tone]
         if not mine and tone:
             continue
-        times: Any = [datetime.fromtimestamp(point.time, UTC) for point in mine]
-        inside = [min(max(point.value, low), high) for point in mine]
-        rings = _COLOURS[tone] if tone else "none"
+        days = np.array([point.time for point in mine], dtype=float) / _DAY
+        values = np.array([point.value for point in mine], dtype=float)
+        inside = np.clip(values, low, high)
+        many = len(mine) > _MANY
+        shown = _apart(days, inside, window) if many else slice(None)
         axes.scatter(
-            times,
-            inside,
+            days[shown],
+            inside[shown],
             s=size,
             color=colour,
-            edgecolors=rings,
+            edgecolors=_COLOURS[tone] if tone else "none",
             linewidths=1.4 if tone else 0,
             label=_label(name) if name and not tone else None,
-            rasterized=len(mine) > _MANY,
+            rasterized=many,
         )
-        far = [
-            (time, low if point.value < low else high)
-            for time, point in zip(times, mine, strict=True)
-            if not low <= point.value <= high
-        ]
-        for time, edge in far[:200]:
-            axes.plot(
-                [time], [edge], marker="v" if edge == low else "^", color=_COLOURS["bad"], markersize=6, clip_on=False
-            )
+        for beyond, edge, arrow in ((values < low, low, "v"), (values > high, high, "^")):
+            far = days[beyond][:_ARROWS]
+            axes.plot(far, np.full(len(far), edge), arrow, color=_COLOURS["bad"], markersize=6, clip_on=False)
+
+
+def _apart(days: Any, values: Any, window: tuple[float, float]) -> Any:
+    """The places of points that can be told apart: one for each square of two pixels of the picture, the first."""
+    low, high = window
+    across = _squares(days, float(days.min()), float(days.max()), _SQUARES[0])
+    up = _squares(values, low, high, _SQUARES[1])
+    _, first = np.unique(up * (_SQUARES[0] + 1) + across, return_index=True)
+    return np.sort(first)
+
+
+def _squares(values: Any, low: float, high: float, number: int) -> Any:
+    return ((values - low) / ((high - low) or 1.0) * number).astype(int)
 
 
 def _matrix(plot: Matrix) -> Canvas:

@@ -37,8 +37,11 @@ def qc(project: Project, path: str, cuts: Mapping[str, Cut], *, links: str = "")
     """
     scans, bare = scans_of(project)
     pairs = list(zip(scans, judge(scans, cuts), strict=True))
-    present = {metric for scan in scans for metric in scan.metrics}
-    metrics = [*(one for one in _FIRST if one in present), *sorted(present - set(_FIRST))]
+    values: dict[str, list[float]] = {}
+    for scan in scans:
+        for metric, value in scan.metrics.items():
+            values.setdefault(metric, []).append(value)
+    metrics = [*(one for one in _FIRST if one in values), *sorted(values.keys() - set(_FIRST))]
     levels = [judged.level for _, judged in pairs]
     doubled = [scan for scan in scans if scan.reports > 1]
     empty = [scan for scan in scans if not scan.metrics]
@@ -64,7 +67,7 @@ def qc(project: Project, path: str, cuts: Mapping[str, Cut], *, links: str = "")
             "several_reports": len(doubled),
             "without_metrics": len(empty),
             "acquisitions_without_report": len(bare),
-            "metrics": {metric: _numbers(scans, metric) for metric in metrics},
+            "metrics": {metric: _numbers(values[metric]) for metric in metrics},
         },
     )
 
@@ -78,8 +81,8 @@ def _tone(judged: Judged, metric: str) -> Tone:
     return "" if mark is None else _TONES[mark.level]
 
 
-def _numbers(scans: Sequence[Scan], metric: str) -> dict[str, float | int | None]:
-    found = summary([scan.metrics[metric] for scan in scans if metric in scan.metrics])
+def _numbers(values: Sequence[float]) -> dict[str, float | int | None]:
+    found = summary(values)
     return {
         "n": found.n,
         "mean": found.mean,
@@ -161,11 +164,12 @@ def _cut(cut: Cut) -> str:
 def _figures(pairs: Sequence[Pair], cuts: Mapping[str, Cut]) -> list[Figure]:
     figures: list[Figure] = []
     for kind in _kinds(pairs):
+        mine = [pair for pair in pairs if pair[0].kind == kind]
         for metric in _FIRST:
             points = [
-                Point(scan.metrics[metric], scan.time, scan.scanner, _tone(judged, metric))
-                for scan, judged in pairs
-                if scan.kind == kind and metric in scan.metrics
+                Point(scan.metrics[metric], scan.time, scan.scanner, _tone(judged, metric) if judged.marks else "")
+                for scan, judged in mine
+                if metric in scan.metrics
             ]
             if points:
                 figures.append(_figure(kind, metric, points, cuts.get(metric)))

@@ -67,17 +67,44 @@ def _read(limit: Any) -> Any:
 
 def judge(scans: Sequence[Scan], cuts: Mapping[str, Cut]) -> list[Judged]:
     """What is said of each scan, in order."""
-    narrow, wide = _peers(scans, narrow=True), _peers(scans, narrow=False)
-    return [_scan(scan, cuts, narrow, wide) for scan in scans]
+    around = {group: _Among([scans[place] for place in places]) for group, places in _groups(scans, wide=True).items()}
+    found = [NOTHING] * len(scans)
+    for group, places in _groups(scans, wide=False).items():
+        near = _Among([scans[place] for place in places], around[group[:2]])
+        for place in places:
+            found[place] = _scan(scans[place], cuts, near)
+    return found
 
 
-def _scan(scan: Scan, cuts: Mapping[str, Cut], narrow: Mapping[Group, Peers], wide: Mapping[Group, Peers]) -> Judged:
+class _Among:
+    """Some scans that are held against each other, metric by metric as one is asked for.
+
+    Args:
+        scans: of one group.
+        around: the larger group, for metrics of which these have too few values.
+    """
+
+    def __init__(self, scans: Sequence[Scan], around: _Among | None = None) -> None:
+        self._scans = scans
+        self._around = around
+        self._known: dict[str, Peers | None] = {}
+
+    def peers(self, metric: str) -> Peers | None:
+        """The spread of a metric's values; None where there are too few."""
+        if metric not in self._known:
+            values = [scan.metrics[metric] for scan in self._scans if metric in scan.metrics]
+            if len(values) >= MIN_N:
+                self._known[metric] = statistics(values, "")
+            else:
+                self._known[metric] = None if self._around is None else self._around.peers(metric)
+        return self._known[metric]
+
+
+def _scan(scan: Scan, cuts: Mapping[str, Cut], among: _Among) -> Judged:
     marks: dict[str, Mark] = {}
     known = False
-    own, around = _group(scan, narrow=True), _group(scan, narrow=False)
     for metric, value in scan.metrics.items():
-        peers = narrow.get((metric, *own)) or wide.get((metric, *around))
-        mark, said = _metric(metric, value, cuts.get(metric), peers)
+        mark, said = _metric(metric, value, cuts.get(metric), among.peers(metric))
         known = known or said
         if mark is not None:
             marks[metric] = mark
@@ -102,17 +129,13 @@ def _metric(metric: str, value: float, cut: Cut | None, peers: Peers | None) -> 
     return (Mark("warn", f"{metric} {short(value)}, z {z:+.1f}") if bad > FAR else None), True
 
 
-def _peers(scans: Sequence[Scan], *, narrow: bool) -> dict[Group, Peers]:
-    values: dict[Group, list[float]] = {}
-    for scan in scans:
-        group = _group(scan, narrow=narrow)
-        for metric, value in scan.metrics.items():
-            values.setdefault((metric, *group), []).append(value)
-    return {key: statistics(some, "") for key, some in values.items() if len(some) >= MIN_N}
-
-
-def _group(scan: Scan, *, narrow: bool) -> Group:
-    return (scan.kind, scan.scanner, scan.acquisition) if narrow else (scan.kind, scan.scanner)
+def _groups(scans: Sequence[Scan], *, wide: bool) -> dict[Group, list[int]]:
+    """The places of the scans of each group: of one kind and scanner, and, unless `wide`, of one label."""
+    found: dict[Group, list[int]] = {}
+    for place, scan in enumerate(scans):
+        group = (scan.kind, scan.scanner) if wide else (scan.kind, scan.scanner, scan.acquisition)
+        found.setdefault(group, []).append(place)
+    return found
 
 
 def short(value: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from flyball.model.levels import Level
@@ -13,6 +14,7 @@ Row = Mapping[str, Any]
 _DIGITS = re.compile(r"(\d+)")
 
 
+@lru_cache(maxsize=1 << 16)
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sorts labels as people do: `run-2` before `run-10`, upper and lower case alike."""
     return tuple(

@@ -45,7 +45,7 @@ def summary(values: Sequence[float]) -> Summary:
         return Summary(0)
     rising = sorted(values)
     mean = math.fsum(rising) / n
-    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in rising) / (n - 1)) if n > 1 else None
+    spread = math.sqrt(math.fsum([(value - mean) ** 2 for value in rising]) / (n - 1)) if n > 1 else None
     return Summary(
         n,
         mean,
@@ -76,11 +76,11 @@ def running_median(points: Sequence[tuple[float, float]]) -> list[tuple[float, f
         at most some 150 pairs of time and median, in order of time, each time once.
     """
     order = sorted(points)
+    values = [value for _, value in order]
     reach = max(5, len(order) // 16)
     places = range(0, len(order), max(1, len(order) // 150))
     by_time = {
-        order[place][0]: quantile(sorted(value for _, value in order[max(0, place - reach) : place + reach + 1]), 0.5)
-        for place in places
+        order[place][0]: quantile(sorted(values[max(0, place - reach) : place + reach + 1]), 0.5) for place in places
     }
     return list(by_time.items())
 

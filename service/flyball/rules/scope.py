@@ -19,13 +19,22 @@ _SPECIAL = frozenset(r"\.+*?()|[]{}^$")
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """One compiled glob. `pattern` is None for one too long to be compiled: it is compared as plain text."""
+    """One compiled glob.
+
+    Attributes:
+        written: as it stands in the rule.
+        pattern: None for one too long to be compiled: it is compared as plain text.
+        part: text that whatever fits has in it; most of what does not fit is told by that, in a tenth of the time.
+    """
 
     written: str
     pattern: Pattern | None
+    part: str = ""
 
     def fullmatch(self, text: str) -> bool:
         """Whether the glob fits the whole text."""
+        if self.part not in text:
+            return False
         return text == self.written if self.pattern is None else self.pattern.found_in(text)
 
 
@@ -39,9 +48,14 @@ def glob_regex(pattern: str, *, stop: str = "") -> Glob:
 
 def _compiled(written: str, inner: str) -> Glob:
     try:
-        return Glob(written, regex(f"(?s)^(?:{inner})$"))
+        return Glob(written, regex(f"(?s)^(?:{inner})$"), _plain_part(written))
     except PatternError:
         return Glob(written, None)
+
+
+def _plain_part(written: str) -> str:
+    """The longest run of characters that stand for themselves, before the first set."""
+    return max(written.partition("[")[0].replace("?", "*").split("*"), key=len)
 
 
 def _translated(pattern: str, stop: str) -> str:

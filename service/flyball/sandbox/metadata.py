@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flyball.sandbox.errors import Refusal, listed, mapped, schema
+from flyball.sandbox.maps import merged
 from flyball.sandbox.state import PLURALS, Site
 from flyball.sandbox.tables import Doc
 
@@ -87,7 +88,7 @@ def modify(site: Site, level: str, doc: Doc, fields: Doc) -> None:
     """PUT on a container; `info` is merged level by level (live19)."""
     fields = dict(fields)
     if "info" in fields:
-        doc["info"] = _merge(doc["info"], clean(fields.pop("info")))
+        doc["info"] = merged(doc["info"], clean(fields.pop("info")))
     subject = fields.pop("subject", None)
     fields.pop("contents", None)
     doc.update(fields)
@@ -98,14 +99,6 @@ def modify(site: Site, level: str, doc: Doc, fields: Doc) -> None:
     if level == "subject" and "label" in fields:
         doc["code"] = doc["label"]
     site.touch(level, doc)
-
-
-def _merge(old: Doc, new: Doc) -> Doc:
-    merged = dict(old)
-    for key, value in new.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
 
 
 def clean(info: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Self
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from flyball.sandbox import maps
 from flyball.sandbox.dialect import Dialect, dialect
 from flyball.sandbox.jobs import Pace
 from flyball.sandbox.scout import Scout, build_scout
@@ -59,7 +60,7 @@ class Scenario:
         merged = dict(values)
         if "extends" in merged:
             base = merged.pop("extends")
-            merged = _merge(_packaged(str(base)), merged)
+            merged = maps.merged(_packaged(str(base)), merged)
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(merged) - known)
         if unknown:
@@ -147,7 +148,7 @@ def _packaged(name: str) -> Map:
     if not name.isidentifier() or not resource.is_file():
         raise ScenarioError(f"there is no packaged scenario {name!r}")
     values = _read(resource.read_text(encoding="utf-8"))
-    return _merge(_packaged(str(values.pop("extends"))), values) if "extends" in values else values
+    return maps.merged(_packaged(str(values.pop("extends"))), values) if "extends" in values else values
 
 
 def _read(text: str) -> Map:
@@ -158,11 +159,3 @@ def _read(text: str) -> Map:
     if not isinstance(values, dict):
         raise ScenarioError("a scenario is a map of keys")
     return values
-
-
-def _merge(old: Map, new: Map) -> Map:
-    merged = dict(old)
-    for key, value in new.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged

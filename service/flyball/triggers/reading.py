@@ -236,4 +236,7 @@ def project_of(level: Level, row: Row) -> str | None:
     """The id of the project that a row belongs to."""
     if level is Level.PROJECT:
         return str(row.get("id"))
+    parents = row.get("parents")  # the quick way, for most rows of most sites
+    if isinstance(parents, dict) and isinstance(project := parents.get("project"), str):
+        return project
     return parents_of(level, row).get("project")

@@ -65,6 +65,8 @@ class Taking:
     Attributes:
         coming: called with level and source before something is stored, which may be new.
         changed: called likewise after a page that brought something.
+        remember: whether what is news becomes an event.
+        thin: takes out of a node what nobody will ask for; for a mirror that is thrown away. None: all is kept.
     """
 
     def __init__(self, site: str, client: FlywheelClient, store: Store, clock: Clock, route: Route) -> None:
@@ -73,6 +75,8 @@ class Taking:
         self.projects = Projects()
         self.coming: Callable[[Level, str], None] = lambda _level, _source: None
         self.changed: Callable[[Level, str], None] = lambda _level, _source: None
+        self.remember = True
+        self.thin: Callable[[Node], Node] | None = None
         self.reading = Reading(site, client, store)
         self.roll = Roll(site, client, store)
         self._client = client
@@ -135,6 +139,8 @@ class Taking:
         for node in nodes:
             if node.level is Level.PROJECT:  # also one that was read singly
                 self.projects.name(node.id, node.parents.get("group", ""), node.label)
+        if self.thin is not None:
+            nodes = [self.thin(node) for node in nodes]
         now = self._clock.now()
         jobs = [node.doc for node in nodes if node.level is Level.JOB]
 
@@ -148,6 +154,7 @@ class Taking:
                 lost=asked.lost,
                 cursor=cursor,
                 sure=sure,
+                remember=self.remember,
             )
             for job in launched_among(connection, jobs) if jobs else ():
                 follow_job(connection, job, now)

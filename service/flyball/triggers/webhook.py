@@ -10,6 +10,7 @@ from typing import Any
 
 SIGNATURE = "x-hub-signature-256"
 _IDS = ("x-delivery-id", "x-github-delivery", "x-request-id")
+KEPT = 16 * 1024  # bytes of a body that is kept whole in the ledger, for rules to read
 _LONGEST = 200  # characters of a delivery's id and of a target that are taken
 
 
@@ -20,12 +21,12 @@ class Delivery:
     Attributes:
         id: of the sender, None when it sent none: then nothing tells a repetition from a new one.
         target: `session:ID`, a bare id or a path of labels; None: the hook only says that something happened.
-        body: the whole body.
+        more: what else the body says; nothing of a long one (`KEPT`).
     """
 
     id: str | None
     target: str | None
-    body: Mapping[str, Any]
+    more: Mapping[str, Any]
 
 
 class NotTaken(Exception):  # noqa: N818 - it is an answer
@@ -71,7 +72,8 @@ def check_delivery(secret: str, headers: Mapping[str, str], body: bytes) -> Deli
     ident = next((headers[name][:_LONGEST] for name in _IDS if headers.get(name)), None)
     if ident is not None:  # bytes that are no text came through as lone halves of characters
         ident = ident.encode("utf-8", "backslashreplace").decode()
-    return Delivery(ident, target, content)
+    more = {key: value for key, value in content.items() if key != "target"} if len(body) <= KEPT else {}
+    return Delivery(ident, target, more)
 
 
 def _is_text(target: str) -> bool:

@@ -82,9 +82,9 @@ class Metrics:
         self._requests.labels(site, method, template, "none" if status is None else str(status)).inc()
         self._request_seconds.labels(site, method).observe(seconds)
 
-    def poll(self, site: str) -> None:
-        """A poll round came to its end."""
-        self._polls.labels(site).inc()
+    def poll(self, site: str, number: int = 1) -> None:
+        """Poll rounds came to their end."""
+        self._polls.labels(site).inc(number)
 
     def set_lag(self, site: str, seconds: float | None) -> None:
         """Time since the last complete poll; None before the first."""

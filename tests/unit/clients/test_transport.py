@@ -223,7 +223,7 @@ async def test_a_broken_answer_to_a_create_leaves_its_outcome_unknown(cut: tuple
 @pytest.mark.parametrize("request_", [ADD, CREATE], ids=["add", "create"])
 async def test_no_answer_in_time_is_an_unknown_outcome_of_our_own_making(request_: Request) -> None:
     """The site may still be at work, so `timed_out` says to wait longer before looking."""
-    times = Timeouts(connect=1.0, silence=0.05, whole=1.0)
+    times = Timeouts(connect=60.0, silence=0.05, whole=60.0)
     async with Server("hang") as server, talking(server, timeouts=times) as (transport, _, notes):
         with pytest.raises(UnknownOutcome) as caught:
             await transport.send(request_)
@@ -234,7 +234,7 @@ async def test_no_answer_in_time_is_an_unknown_outcome_of_our_own_making(request
 async def test_a_body_that_drips_ends_with_the_whole_time() -> None:
     """Bytes that come one by one do not keep a request alive for ever."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx"
-    times = Timeouts(connect=1.0, silence=5.0, whole=0.1)
+    times = Timeouts(connect=60.0, silence=60.0, whole=0.1)
     async with Server(head) as server, talking(server, timeouts=times, repetition=Repetition(())) as (transport, _, _):
         with pytest.raises(Transient, match="no answer within the time limit"):
             await transport.send(GET)

@@ -19,7 +19,7 @@ from flyball.ledger.history import (
     list_events,
     recorded_decision,
 )
-from flyball.ledger.history_counts import counts, pending, queue
+from flyball.ledger.history_counts import counts, pending
 from flyball.ledger.history_pages import BadQuery, Page
 from flyball.ledger.history_targets import find_target
 from flyball.ledger.tables import alerts, attempts, decisions, effects, events, looks, metadata, nodes, rules
@@ -461,23 +461,6 @@ def test_effects_of_sites_that_are_not_worked_on_are_not_due(connection: Connect
     assert not pending(connection, NOW).idle
 
 
-def test_the_queue_is_measured(connection: Connection, lab: Lab) -> None:
-    """How much waits where."""
-    lab.look("s1", NOW)
-    lab.look("s2", LATER)
-    lab.effect(state="planned", due=micros(NOW))
-    lab.effect(state="waiting", due=micros(LATER))
-    lab.effect(state="held")
-    assert queue(connection, NOW) == {
-        "looks_due": 1,
-        "looks_settling": 1,
-        "effects_due": 1,
-        "effects_running": 0,
-        "effects_waiting": 1,
-        "effects_held": 1,
-    }
-
-
 class OneConnection:
     """The smallest store: reads go straight to a connection."""
 
@@ -507,8 +490,5 @@ async def test_the_history_reads_through_a_store(connection: Connection, lab: La
     assert one["tries"] == []
     for listed in (history.decisions, history.events, history.alerts):
         assert await listed() == {"results": [], "next": None}
-    assert await history.find_target("scien/tome") == [NodeKey("main", Level.PROJECT, "p1")]
-    assert await history.recorded("bold-qc", NodeKey("main", Level.PROJECT, "p1")) is None
     assert (await history.counts(NOW)).effects["done"] == 1
     assert (await history.pending(NOW)).idle
-    assert (await history.queue(NOW))["looks_due"] == 0

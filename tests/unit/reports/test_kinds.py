@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.bench import node
-from flyball.reports.kinds import kept, metrics_of, seconds
+from flyball.reports.kinds import kept, metrics_of, seconds, thin
 
 
 def test_metrics_are_finite_known_numbers() -> None:
@@ -38,12 +38,28 @@ def test_metrics_are_finite_known_numbers() -> None:
 )
 def test_files_that_matter(name: str, info: Any, report: bool | None, scanner: str | None) -> None:
     """Reports by name, images with IQM, and whatever tells the scanner; other files are passed over."""
-    found = kept(node("file", "f1", name=name, info=info))
+    whole = node("file", "f1", name=name, info=info)
+    found = kept(whole)
+    assert kept(thin(whole)) == found
     if report is None:
         assert found is None
     else:
         assert found is not None
         assert (found["report"], found["scanner"]) == (report, scanner)
+
+
+def test_a_thin_file_is_compared_as_the_whole_one() -> None:
+    """What no report reads goes, however deep it lies; the fingerprints stay."""
+    deep: Any = {"snr": 1.0}
+    for _ in range(3000):
+        deep = {"header": deep}
+    info = {"IQM": {"snr": 2.0, "provenance": {"a": 1}}, "header": deep, "series": ["x"] * 50, "StationName": "MR1"}
+    whole = node("file", "f1", name="x.nii.gz", info=info)
+    small = thin(whole)
+    assert small.doc["info"] == {"IQM": {"snr": 2.0}, "header": {"header": {}}, "StationName": "MR1"}
+    assert (small.whole, small.content, kept(small)) == (whole.whole, whole.content, kept(whole))
+    session = node("session", "s1", info=info)
+    assert thin(session) is session
 
 
 def test_another_gears_job_is_passed_over() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 PROGRAM = shutil.which("chromium")
 _FLAGS = (
     "--headless",

@@ -17,7 +17,7 @@ from flyball.web.live import Live, View, news
 from unit.web.conftest import TOKEN, Make, Site
 from unit.web.fakes import Clock, FakeDaemon, effect, rule
 
-DEADLINE = 20.0
+DEADLINE = 90.0
 PARTS = {"at", "readiness", "status", "rules", "now", "held", "recent", "alerts", "trouble", "acting"} | {
     "failures",
     "weather",

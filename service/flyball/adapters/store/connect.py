@@ -41,6 +41,7 @@ _WRITER: Final = (
     f"cache_size=-{_WRITER_CACHE}",
     "temp_store=MEMORY",  # a read-only container has no place for temporary files
 )
+_PASSING: Final = "synchronous=OFF"  # of a file that is thrown away: a power cut takes it all the same
 _READER: Final = (
     "query_only=ON",
     f"cache_size=-{_READER_CACHE}",
@@ -82,12 +83,14 @@ class Driver(sqlite3.Connection):
         self._cursors.clear()
 
 
-def writing_engine(path: Path) -> Engine:
+def writing_engine(path: Path, *, passing: bool = False) -> Engine:
     """An engine with a single connection to the existing file `path`; its transactions hold the write lock at once.
 
-    Taking the lock at BEGIN means that no transaction can fail half-way because another process wrote in between.
+    Taking the lock at BEGIN means that no transaction can fail half-way because another process wrote in between. A
+    `passing` file is thrown away afterwards: nothing waits for the disk.
     """
-    return _engine(path, mode="rw", pragmas=_WRITER, begin="BEGIN IMMEDIATE", connections=1)
+    pragmas = (*_WRITER, _PASSING) if passing else _WRITER
+    return _engine(path, mode="rw", pragmas=pragmas, begin="BEGIN IMMEDIATE", connections=1)
 
 
 def reading_engine(path: Path, *, connections: int) -> Engine:

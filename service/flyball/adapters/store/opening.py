@@ -43,7 +43,7 @@ async def open_copy(store: str, data: Path, folder: Path) -> Ledger:
     """Opens a copy of the ledger as it is at one moment; empty when there is none yet. `folder` is made."""
     await asyncio.to_thread(folder.mkdir, 0o700)
     await copy_ledger(store, data, folder / LEDGER_NAME)
-    return await SqliteStore.open(folder / LEDGER_NAME)
+    return await SqliteStore.open(folder / LEDGER_NAME, passing=True)
 
 
 async def copy_ledger(store: str, data: Path, target: Path) -> bool:

@@ -33,26 +33,28 @@ LEDGER_NAME: Final = "ledger.sqlite"
 class SqliteStore(LedgerStore[Writer]):
     """A `Store` over one SQLite file; made by `open`."""
 
-    def __init__(self, path: Path, *, lock: FolderLock | None, writable: bool) -> None:
+    def __init__(self, path: Path, *, lock: FolderLock | None, writable: bool, passing: bool = False) -> None:
         super().__init__(
-            reading_engine(path, connections=READERS), Writer(writing_engine(path), path) if writable else None
+            reading_engine(path, connections=READERS),
+            Writer(writing_engine(path, passing=passing), path) if writable else None,
         )
         self.path = path
         self._lock = lock
 
     @classmethod
-    async def open(cls, path: Path, *, read_only: bool = False, guest: bool = False) -> Self:
+    async def open(cls, path: Path, *, read_only: bool = False, guest: bool = False, passing: bool = False) -> Self:
         """Opens the ledger `path`, by default as its owner: the daemon.
 
         The owner makes the folder and the file if need be, holds the folder's lock until `close`, and brings the schema
         up. A `guest` writes beside an owner, for the command line's rows: it holds no lock, except while it makes or
-        brings up a ledger that nobody owns. With `read_only` nothing is made or changed, and `write` is an error.
+        brings up a ledger that nobody owns. With `read_only` nothing is made or changed, and `write` is an error. A
+        `passing` ledger is thrown away afterwards, so that nothing waits for the disk.
 
         Raises ConfigError, with the place and the remedy: `AlreadyRunning`, `NoLedger` (`read_only`), a folder that is
         read-only or on a network file system, a file that is damaged, foreign, or of another schema.
         """
         lock = await asyncio.to_thread(_enter, path, read_only=read_only, guest=guest)
-        store = cls(path, lock=lock, writable=not read_only)
+        store = cls(path, lock=lock, writable=not read_only, passing=passing)
         try:
             await store.read(lambda _: None)  # a first connection for reading, which a full disk would not allow later
         except BaseException as error:

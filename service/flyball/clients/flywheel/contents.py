@@ -16,6 +16,7 @@ from flyball.model.errors import Gone, Permanent, Transient
 TRIES: Final = 5
 """Times that a download goes on at once where it broke off, as long as something more came each time."""
 
+_NOTHING_LEFT: Final = 416
 Json = Mapping[str, Any]
 
 
@@ -102,13 +103,14 @@ class Contents:
         return [one for one in files if isinstance(one, dict)] if isinstance(files, list) else []
 
     async def download(self, source: Source, sink: Sink, *, most: int | None = None) -> None:
-        """Stream a file into `sink`, going on where it ends if the site can."""
+        """Stream a file into `sink`, going on where it ends if the site can, else from its beginning."""
         for attempt in range(TRIES):
             before = sink.size
             try:
                 await self._download(source, sink, most)
-            except Transient:
-                if attempt + 1 == TRIES or sink.size <= before:
+            except Transient as error:
+                anew = error.status == _NOTHING_LEFT and before > 0
+                if attempt + 1 == TRIES or (sink.size <= before and not anew):
                     raise
             else:
                 return
@@ -120,9 +122,11 @@ class Contents:
         )
         receiver = _Resuming(sink, begin, most, f"{self._client.site}: {source.name}")
         response = await self._client.transport.fetch(request, receiver)
-        if response.status == 416 and begin:  # nothing is left, or the file is another one: from the beginning
+        if (
+            response.status == _NOTHING_LEFT and begin
+        ):  # nothing is left, or the file is another one: from the beginning
             await sink.restart()
-            raise Transient(f"{self._client.site}: {source.name} cannot be gone on with", status=416)
+            raise Transient(f"{self._client.site}: {source.name} cannot be gone on with", status=_NOTHING_LEFT)
         self._check(request, response)
 
     async def zip_members(self, source: Source) -> list[dict[str, Any]]:

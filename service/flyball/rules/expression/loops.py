@@ -95,46 +95,33 @@ def listed(value: Any, name: str) -> Sequence[Any] | Unknown:
 
 def any_of(elements: Bindings, condition: Closure) -> Closure:
     """Evaluates `any(condition for …)`: true once one element surely makes it true."""
-
-    def evaluate(run: Run) -> Any:
-        doubt: Any = False
-        for belongs in elements(run):
-            truth: Any
-            if isinstance(belongs, Unlisted):
-                truth = belongs.unknown
-            else:
-                truth = condition(run)
-                if truth is False:
-                    continue
-                if belongs is not True:
-                    truth = belongs
-            if truth is True:
-                return True
-            if doubt is False:
-                doubt = truth
-        return doubt
-
-    return evaluate
+    return _settled_by(elements, condition, settling=True)
 
 
 def all_of(elements: Bindings, condition: Closure) -> Closure:
     """Evaluates `all(condition for …)`: false once one element surely makes it false."""
+    return _settled_by(elements, condition, settling=False)
+
+
+def _settled_by(elements: Bindings, condition: Closure, *, settling: bool) -> Closure:
+    """`settling` once the condition surely is so for one element; its opposite when it is so for none."""
+    otherwise = not settling
 
     def evaluate(run: Run) -> Any:
-        doubt: Any = True
+        doubt: Any = otherwise
         for belongs in elements(run):
             truth: Any
             if isinstance(belongs, Unlisted):
                 truth = belongs.unknown
             else:
                 truth = condition(run)
-                if truth is True:
+                if truth is otherwise:
                     continue
                 if belongs is not True:
                     truth = belongs
-            if truth is False:
-                return False
-            if doubt is True:
+            if truth is settling:
+                return settling
+            if doubt is otherwise:
                 doubt = truth
         return doubt
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -16,20 +15,18 @@ from flyball.configfile.tree import Map, Path, Written
 from flyball.model.levels import HIERARCHY, Level, above, below
 from flyball.model.place import Place, Problem
 from flyball.model.search import Search
-from flyball.rules.catalog import sites_of
-from flyball.rules.cells import NOWHERE
 from flyball.rules.defaults import with_defaults
-from flyball.rules.keys import fingerprint
 from flyball.rules.matrix import Cell, cell_rule_id
-from flyball.rules.profiles import Cut
 from flyball.rules.reading import scouting
 from flyball.rules.reading.compiling import Texts
 from flyball.rules.reading.doing import Doing
 from flyball.rules.reading.matrix import read_matrix
+from flyball.rules.reading.meaning import meaning_of, version_of
 from flyball.rules.reading.models import DefaultsForm, ExpectedForm, RuleForm, SelectForm
 from flyball.rules.reading.names import a, in_order, names_at, names_below, wrong_name
 from flyball.rules.reading.profile import Profiles
 from flyball.rules.reading.result import RuleTest
+from flyball.rules.reading.siting import site_of
 from flyball.rules.reading.static import levels_below, own_needs, reads_of, rests_on_of, sources_of, with_runs
 from flyball.rules.reading.surroundings import Surroundings
 from flyball.rules.rule import (
@@ -48,7 +45,6 @@ from flyball.rules.rule import (
 from flyball.rules.scope import Scope, compile_globs
 
 NOT_FOR_CELLS = frozenset(("scope", "settle", "since"))  # of `defaults`: what is about containers and their data
-_NO_MEANING = frozenset(("title", "tests"))  # they change nothing that the rule does
 
 
 class RuleReader:
@@ -88,22 +84,17 @@ class RuleReader:
         if not isinstance(self._entry, Map):
             self._wrong("a rule is a mapping that begins with `id:`")
             return []
-        raw = self._written.root.get("defaults") or {}
-        if self._entry.get("each") == Level.MATRIX:
-            raw = {key: value for key, value in raw.items() if key not in NOT_FOR_CELLS}
         doing = Doing(self._written, (*self._base, "do"), self._texts, self._around)
         doing.check(self._entry.get("do"))
-        try:
-            form = RuleForm.model_validate(with_defaults(self._entry, raw))
-        except ValidationError as error:
-            self.problems += problems_of(error, self._written, RuleForm, self._base)
+        form = self._form()
+        if form is None:
             return []
         scouting.check(form, self._around.site_kinds, doing.kinds, self._wrong)
         if self.problems:
             return []
         each = Level(form.each)
         cells = self._cells(form, each)
-        site = self._site(form, each, doing)
+        site = site_of(form, self._around.site_kinds, doing.kinds, self._wrong)
         scope = self._scope(form, each)
         trigger = self._triggers(form)
         let, select, order = self._own_names(form, each)
@@ -119,7 +110,8 @@ class RuleReader:
         if self.problems or site is None:
             return []
         since, texts = form.since, self._texts
-        meaning = self._meaning_of(form, site, doing, notify)
+        used = {**texts.profiles, **texts.cuts}
+        meaning = meaning_of(form, site, doing.meaning, notify if doing.uses_notify else None, used)
         known = frozenset(str(level) for level in Level) | {"group", "gear", "event"}
         reads = reads_of(texts.reads, texts.texts, select, known)
         self.tests = self._own_tests(form)
@@ -139,7 +131,7 @@ class RuleReader:
             site=site,
             each=each,
             place=self.place(),
-            version=_version(meaning, cells if each is Level.MATRIX else None),
+            version=version_of(meaning, cells if each is Level.MATRIX else None),
             do=do,
             trigger=trigger,
             scope=scope,
@@ -169,12 +161,22 @@ class RuleReader:
                 whole,
                 id=cell_rule_id(whole.id, cell),
                 title=f"{whole.title} ({cell.path})",
-                version=_version(meaning, [cell]),
+                version=version_of(meaning, [cell]),
                 matrix=cell.values,
                 parent=whole.id,
             )
             for cell in cells
         ]
+
+    def _form(self) -> RuleForm | None:
+        raw = self._written.root.get("defaults") or {}
+        if self._entry.get("each") == Level.MATRIX:
+            raw = {key: value for key, value in raw.items() if key not in NOT_FOR_CELLS}
+        try:
+            return RuleForm.model_validate(with_defaults(self._entry, raw))
+        except ValidationError as error:
+            self.problems += problems_of(error, self._written, RuleForm, self._base)
+            return None
 
     def _names(self, form: RuleForm, each: Level) -> frozenset[str]:
         return names_at(each, expects=form.expect is not None, matrix=form.matrix or ())
@@ -193,52 +195,6 @@ class RuleReader:
 
     def _wrong(self, message: str, *path: str | int, key: bool = False) -> None:
         self.problems.append(Problem(self.place(*path, key=key), message))
-
-    def _site(self, form: RuleForm, each: Level, doing: Doing) -> str | None:
-        """The site's name: the one given, or the only one of the kind that `each` needs."""
-        if each is Level.MATRIX:
-            return self._site_of_cells(form, doing)
-        kinds = self._around.site_kinds
-        if form.site is not None:
-            if form.site not in kinds:
-                self._wrong(f"there is no site `{form.site}` in the settings; {instead(form.site, kinds)}", "site")
-            elif kinds[form.site] != "flywheel" and not scouting.is_about_analyses(form, kinds):
-                self._wrong(f"the site `{form.site}` is a {kinds[form.site]} server and has no {each}", "site")
-            return form.site
-        fitting = sorted(name for name, kind in kinds.items() if kind == "flywheel")
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            self._wrong(f"there are several Flywheel sites; say which with `site`: {', '.join(fitting)}")
-        else:
-            self._wrong("there is no Flywheel site in the settings for this rule; add one under `sites`")
-        return None
-
-    def _site_of_cells(self, form: RuleForm, doing: Doing) -> str | None:
-        """A cell is on no site by itself: its effects say which kind of site they need, if any."""
-        kinds = self._around.site_kinds
-        needs = [found for kind in doing.kinds if (found := sites_of(kind))]
-        fits = frozenset.intersection(*needs) if needs else frozenset(kinds.values())
-        if needs and not fits:
-            self._wrong("the effects of this rule need sites of different kinds; make two rules of it", "do", key=True)
-            return None
-        words = " or ".join(sorted(one.capitalize() for one in fits))
-        if form.site is not None:
-            if form.site not in kinds:
-                self._wrong(f"there is no site `{form.site}` in the settings; {instead(form.site, kinds)}", "site")
-            elif kinds[form.site] not in fits:
-                self._wrong(f"the effects need a {words} site; `{form.site}` is a {kinds[form.site]} server", "site")
-            return form.site
-        if not needs:
-            return NOWHERE
-        fitting = sorted(name for name, kind in kinds.items() if kind in fits)
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            self._wrong(f"there are several {words} sites; say which with `site`: {', '.join(fitting)}")
-        else:
-            self._wrong(f"there is no {words} site in the settings for this rule; add one under `sites`")
-        return None
 
     def _scope(self, form: RuleForm, each: Level) -> Scope:
         """The compiled globs; a level that the target cannot have would leave everything out."""
@@ -349,41 +305,6 @@ class RuleReader:
             RuleTest(form.id, self.place("tests", index), test.given, test.expect, test.name)
             for index, test in enumerate(form.tests)
         ]
-
-    def _meaning_of(self, form: RuleForm, site: str, doing: Doing, notify: str | None) -> dict[str, Any]:
-        """What the rule means, written out in full: defaults and profiles applied, no title, no tests, no matrix.
-
-        What has its default value is left out, so that a later version of this program with more keys does not make
-        every rule a changed one.
-        """
-        meaning = form.model_dump(
-            mode="json", by_alias=True, exclude_defaults=True, exclude={*_NO_MEANING, "do", "matrix"}
-        )
-        meaning |= {"site": site, "do": doing.meaning}
-        if doing.uses_notify and notify is not None:
-            meaning["notify"] = notify
-        if profiles := {**self._texts.profiles, **self._texts.cuts}:
-            meaning["profiles"] = {
-                name: {
-                    "from": profile.places,
-                    "metrics": {metric: _meaning(cut) for metric, cut in profile.metrics.items()},
-                    "per_project": [[globs.written, changes] for globs, changes in profile.per_project],
-                }
-                for name, profile in profiles.items()
-            }
-        return meaning
-
-
-def _version(meaning: Mapping[str, Any], cells: Iterable[Cell] | None) -> str:
-    """A hash of a meaning, in certain cells; their order does not count."""
-    if cells is None:
-        return fingerprint(meaning)[:16]
-    return fingerprint({**meaning, "cells": sorted(cell.id for cell in cells)})[:16]
-
-
-def _meaning(cut: Cut) -> list[Any]:
-    """A metric's cut-offs, with the peer group where there is one."""
-    return [cut.worse, cut.warn, cut.fail, *((cut.within, cut.min_n) if cut.within else ())]
 
 
 def _expected(form: ExpectedForm) -> Expected:

@@ -12,8 +12,8 @@ from typing import Any
 
 from flyball.sandbox import shapes
 from flyball.sandbox.api.call import Addresses, Call, Reply
-from flyball.sandbox.dotted import inside, leaves
 from flyball.sandbox.errors import Refusal, invalid
+from flyball.sandbox.maps import inside, leaves
 from flyball.sandbox.search.filters import read_filters
 from flyball.sandbox.search.index import LEVELS, Entry
 from flyball.sandbox.search.language import QueryError, parse

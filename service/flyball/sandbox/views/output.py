@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from flyball.sandbox.dotted import inside, leaves
 from flyball.sandbox.errors import invalid
+from flyball.sandbox.maps import inside, leaves
 from flyball.sandbox.views.rows import Rows
 
 _JSON = "application/json; charset=utf-8"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -44,7 +45,7 @@ def wire(address: str) -> Iterator[Wire]:
 @pytest.fixture
 async def store(wire: Wire) -> AsyncIterator[PostgresStore]:
     """A store at the end of the wire, with a table to count in."""
-    async with await PostgresStore.open(wire.address, patience=8.0) as opened:
+    async with await PostgresStore.open(wire.address, patience=60.0) as opened:
         await opened.write(lambda c: c.execute(text("CREATE TABLE done (number integer)")).rowcount)
         yield opened
 
@@ -80,21 +81,24 @@ class TestBrokenConnections:
         assert await store.read(done) == [1]
 
     async def test_many_cuts(self, wire: Wire, store: PostgresStore) -> None:
-        """Two hundred works with connections that break at every third commit: each is done once."""
+        """Hundreds of works with connections that break at every third commit: each is done once."""
         dice = random.Random(SEED)  # noqa: S311 - moments, repeatable
         choices: list[Cut | None] = ["before", "after", None, None, None, None]
         wire.plan = [dice.choice(choices) for _ in range(10_000)]
 
-        async def one(number: int) -> None:
-            await asyncio.sleep(number / 100)
-            await store.write(put(number))
+        async def one(numbers: Iterator[int]) -> None:
+            while (number := next(numbers)) < 200 or wire.cuts < 10:  # works that wait together share a commit
+                await store.write(put(number))
+                written.append(number)
 
+        written: list[int] = []
+        numbers = itertools.count()
         async with asyncio.TaskGroup() as tasks:
-            for number in range(200):
-                tasks.create_task(one(number))
+            for _ in range(8):
+                tasks.create_task(one(numbers))
         wire.plan = []
-        assert wire.cuts >= 10
-        assert await store.read(done) == list(range(200))
+        assert len(written) >= 200
+        assert await store.read(done) == sorted(written)
 
     async def test_connections_that_died_meanwhile(self, wire: Wire, store: PostgresStore) -> None:
         """Reads and writes go on over new connections after all were cut."""
@@ -116,7 +120,7 @@ class TestBrokenConnections:
                 await store.write(put(1))
             with pytest.raises(StoreError):
                 await store.read(done)
-            assert time.monotonic() - begun < 8
+            assert time.monotonic() - begun < 60
             assert store.trouble is not None
             wire.down = False
             await store.write(put(2))
@@ -129,10 +133,10 @@ class TestBrokenConnections:
             await other.write(put(1))
             assert other._writer is not None
             with other._writer.engine.connect() as connection:
-                connection.begin()  # as a process that is stopped in the middle of its transaction
                 begun = time.monotonic()
+                connection.begin()  # as a process that is stopped in the middle of its transaction
                 await store.write(put(2))
-                assert 2 < time.monotonic() - begun < 8
+                assert 2 < time.monotonic() - begun < 60
                 connection.invalidate()
             assert await store.read(done) == [1, 2]
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from flyball import __version__
+from flyball.answers.gauges import Gauges
+from flyball.answers.rules import rule_entries, together
 from flyball.app import Daemon
 from flyball.asking import find_keys, why_all
 from flyball.effects.installed import installed
 from flyball.ledger.history import History
+from flyball.ledger.history_counts import Counts, Pending
 from flyball.ledger.silencing import kept_back, silences_at
 from flyball.ledger.steering import approve, pause, reject, resume, retry
-from flyball.model.effect import EffectState
 from flyball.model.errors import SiteError
 from flyball.rules.cells import names_for_people, rules_named
 from flyball.web.port import NotAvailable, NotFound, NotNow
@@ -27,7 +29,7 @@ class Answers:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._history = History(daemon.store, kinds=installed().catalog)
-        self._counted: dict[tuple[str, ...], int] = {}
+        self._gauges = Gauges(daemon)
 
     @property
     def stopping(self) -> bool:
@@ -68,33 +70,24 @@ class Answers:
     def _site_check(self, name: str) -> Json:
         weather = self._daemon.weather(name)
         error = None if weather.error is None else self._daemon.secrets.mask(weather.error)
-        last = weather.last_poll
+        last, lag = weather.last_poll, self._daemon.lag(name)
         return {
             "ok": weather.error is None and last is not None,
             "last_poll": None if last is None else last.isoformat(),
-            "lag_s": self._lag(name),
+            "lag_s": None if lag is None else round(lag, 3),
             "error": error,
         }
-
-    def _lag(self, name: str) -> float | None:
-        """Seconds since the last round that went through; how old the newest news can be."""
-        last = self._daemon.weather(name).last_poll
-        if last is None:
-            return None
-        return round(max(0.0, (self._daemon.clock.now() - last).total_seconds()), 3)
 
     async def status(self) -> Json:
         """The shape of `/status`."""
         daemon = self._daemon
-        counts = await self._history.counts(self._daemon.clock.now())
-        now = daemon.clock.now()
-        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
+        counts, pending = await self._counts()
         return {
             "version": __version__,
-            "uptime_s": round((now - daemon.started).total_seconds(), 3),
+            "uptime_s": round((daemon.clock.now() - daemon.started).total_seconds(), 3),
             "idle": bool(pending.idle and self._every_site_tried() and not daemon.crew.under_way),
             "sites": {name: self._site_status(name) for name in daemon.all_watches},
-            "rules": self._rule_status(counts.rules),
+            "rules": self._rule_entries(counts),
             "effects": counts.effects,
             "settling": counts.settling,
             "due": {"looks": pending.looks_due, "effects": pending.effects_due},
@@ -124,44 +117,13 @@ class Answers:
             "findings": list(weather.findings),
         }
 
-    def _rule_status(self, counted: Any) -> Json:
-        daemon, found = self._daemon, {}
-        for rule in daemon.rules.rules:
-            counts = counted.get(rule.id)
-            record = daemon.dispatcher.records.get(rule.id)
-            found[rule.id] = {
-                "title": rule.title,
-                "site": rule.site,
-                "each": str(rule.each),
-                "written_as": rule.written_as,
-                "mode": "paused" if record is not None and record.paused else str(rule.mode),
-                "version": rule.version,
-                "place": str(rule.place),
-                "decisions": counts.decisions if counts else {"yes": 0, "no": 0, "unknown": 0},
-                "effects": counts.effects if counts else dict.fromkeys(map(str, EffectState), 0),
-                "last_error": counts.last_error if counts else None,
-                "rejected": None,
-            }
-        for rejected in daemon.rules.rejected:
-            name = rejected.id or str(rejected.place)
-            found.setdefault(name, {"mode": "rejected", "decisions": {}, "effects": {}, "last_error": None})
-            found[name]["rejected"] = str(rejected)
-        for name, counts in counted.items():
-            retired = name in daemon.dispatcher.rules  # an edit of its matrix took it out; it lets go of all it claimed
-            orphan = {"mode": "retired" if retired else "orphaned", "rejected": None}
-            if name not in found:
-                found[name] = {
-                    **orphan,
-                    "decisions": counts.decisions,
-                    "effects": counts.effects,
-                    "last_error": counts.last_error,
-                }
-        return found
+    def _rule_entries(self, counts: Counts) -> dict[str, Json]:
+        return rule_entries(self._daemon.rules, self._daemon.dispatcher, counts.rules)
 
     async def rules(self) -> list[Json]:
         """Every rule, refused ones included."""
         counts = await self._history.counts(self._daemon.clock.now())
-        return [{"id": name, **entry} for name, entry in self._rule_status(counts.rules).items()]
+        return [{"id": name, **entry} for name, entry in self._rule_entries(counts).items()]
 
     async def rule(self, ident: str) -> Json:
         """One rule."""
@@ -260,62 +222,14 @@ class Answers:
         daemon.ring()
         return answer
 
-    def _count(self) -> None:
-        """Carry over what was counted since the last time: decisions, polls, changes seen."""
-        daemon, metrics = self._daemon, self._daemon.metrics
-        now: dict[tuple[str, ...], int] = {}
-        for rule, verdicts in daemon.dispatcher.tally.decided.items():
-            now |= {("decision", rule, verdict): number for verdict, number in verdicts.items()}
-        for site, watch in daemon.all_watches.items():
-            now[("poll", site)] = watch.weather.polls
-            now[("event", site)] = watch.weather.changes
-        for key, number in now.items():
-            more = number - self._counted.get(key, 0)
-            if more <= 0:
-                continue
-            if key[0] == "decision":
-                metrics.decision(key[1], key[2], more)
-            elif key[0] == "event":
-                metrics.event(key[1], "changed", "site", more)
-            else:
-                for _ in range(more):
-                    metrics.poll(key[1])
-        self._counted = now
-
     async def measure(self) -> None:
         """Bring the gauges up to date."""
-        daemon, metrics = self._daemon, self._daemon.metrics
-        counts = await self._history.counts(self._daemon.clock.now())
-        now = daemon.clock.now()
-        pending = await self._history.pending(now, rules=daemon.dispatcher.able(), sites=list(daemon.crew.sites))
-        metrics.set_queue(
-            {
-                "looks_due": pending.looks_due,
-                "looks_settling": counts.settling,
-                "effects_due": pending.effects_due,
-                "effects_running": pending.running,
-                "effects_waiting": counts.effects.get("waiting", 0),
-                "effects_held": counts.held,
-            }
-        )
-        metrics.set_alerts(counts.alerts)
-        self._count()
-        for name, parts in daemon.all_sites.items():
-            metrics.set_lag(name, self._lag(name))
-            metrics.set_paused(name, parts.pace.snapshot().paused_s)
-        metrics.set_ready((await self.readiness())["status"] == "ready")
+        counts, pending = await self._counts()
+        self._gauges.update(counts, pending, ready=(await self.readiness())["status"] == "ready")
 
-
-def together(ident: str, cells: Sequence[Json]) -> Json:
-    """The entry of a rule with a matrix: the sums over its cells, and these."""
-    modes = {cell["mode"] for cell in cells}
-    return {
-        **cells[0],
-        "id": ident,
-        "title": cells[0]["title"].rpartition(" (")[0],
-        "mode": modes.pop() if len(modes) == 1 else "mixed",
-        "decisions": {key: sum(cell["decisions"].get(key, 0) for cell in cells) for key in cells[0]["decisions"]},
-        "effects": {key: sum(cell["effects"].get(key, 0) for cell in cells) for key in cells[0]["effects"]},
-        "last_error": next((cell["last_error"] for cell in cells if cell["last_error"]), None),
-        "cells": [cell["id"] for cell in cells],
-    }
+    async def _counts(self) -> tuple[Counts, Pending]:
+        """What the ledger holds, and what of it is to be done."""
+        daemon, now = self._daemon, self._daemon.clock.now()
+        counts = await self._history.counts(now)
+        able, sites = daemon.dispatcher.able(), list(daemon.crew.sites)
+        return counts, await self._history.pending(now, rules=able, sites=sites)

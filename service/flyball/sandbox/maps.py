@@ -1,4 +1,4 @@
-"""Documents seen through dotted paths: `subject.info.age`."""
+"""Maps within maps, as documents are: their leaves, what stands at a dotted path, two of them merged."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from flyball.sandbox.tables import Doc
 
 
 def leaves(doc: Doc, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value that is no map, with its path."""
+    """Each value that is no map, with its path: `info.age`."""
     for name, inner in doc.items():
         if isinstance(inner, dict):
             yield from leaves(inner, f"{before}{name}.")
@@ -20,3 +20,12 @@ def inside(value: Any, path: str) -> Any:
     for step in path.split(".") if path else ():
         value = value.get(step) if isinstance(value, dict) else None
     return value
+
+
+def merged(old: Doc, new: Doc) -> Doc:
+    """`old` with the values of `new`; where both have a map, these merged."""
+    found = dict(old)
+    for key, value in new.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = merged(found[key], value) if both else value
+    return found
