@@ -94,11 +94,11 @@ async def test_more_wait_than_are_tried_at_once(site: Site, monkeypatch: pytest.
     assert await site.lane.step() == 10
     assert [target for target, _ in site.taken()] == targets
     tried: list[list[str]] = []
-    for _ in range(5):
+    for _ in range(3):
         site.clock.advance(AGAIN)
         assert await site.lane.step() == 10
         tried.append([target for target, _ in site.taken()])
-    assert tried == [targets[:4], targets[4:8], ["t0", "t1", "t8", "t9"], targets[2:6], targets[6:]]
+    assert tried == [targets[:4], targets[4:8], ["t0", "t1", "t8", "t9"]]
 
 
 @pytest.mark.parametrize(
