@@ -1,5 +1,6 @@
 """Kills at random moments while a matrix of analyses is made on a Neuroscout server that misbehaves: in the end there is
-exactly one analysis a cell. A run is repeated by its seed: FLYBALL_TEST_SEED.
+exactly one analysis a cell. A run is repeated by its seed: FLYBALL_TEST_SEED. And kills at each step of one upload of
+predictors with an analysis on them.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from support.lab import write_lab
+import pytest
+
+from flyball.sandbox import Sandbox, Scenario
+from support.killing import KILLED, MOMENTS, Moment, Nursery, Trap
+from support.lab import opened, write_lab
 from support.process import DaemonProgram, Program, SandboxProgram, ask, run_once, until
-from support.scout import CELLS, MATRIX, add_scout, scout_settings
+from support.scout import CELLS, MATRIX, QUICK, add_scout, names_of, scout_settings, write_scout_lab
 
 SEED = int(os.environ.get("FLYBALL_TEST_SEED", "20261120"))
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -109,3 +115,63 @@ def test_the_daemon_is_killed_while_analyses_compile_and_goes_on(tmp_path: Path)
 def _all_passed(box: SandboxProgram) -> bool:
     """Whether every cell has an analysis that passed."""
     return [row["status"] for row in own(box)] == ["PASSED"] * len(CELLS)
+
+
+UPLOAD = """
+rules:
+  - id: food
+    site: scout
+    trigger: [startup]
+    each: matrix
+    matrix: {film: [raiders]}
+    do:
+      - neuroscout.predictors: {name: "{{ film }} food", dataset: Raiders, files: [{file: food.tsv, runs: {number: 1}}]}
+      - neuroscout.analysis:
+          {name: grapes, dataset: Raiders, runs: [1], predictors: ["{{ film }} food/grapes"], compile: true}
+"""
+EVENTS = "onset\tduration\tgrapes\n0\t1\t1\n2\t1\t0\n"
+STEPS = 3
+"""Requests that change something: the upload, the analysis, its compiling."""
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    """One for the tests of this file."""
+    with Nursery() as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        *((number, "carried out") for number in range(1, STEPS + 2)),
+        *(
+            pytest.param(number, moment, marks=pytest.mark.slow)
+            for number in range(1, STEPS + 1)
+            for moment in MOMENTS
+            if moment != "carried out"
+        ),
+    ],
+)
+async def test_killed_at_a_step(number: int, moment: Moment, nursery: Nursery, tmp_path: Path) -> None:
+    """One collection of predictors and one analysis that passed; the run after that sends nothing. There is no further
+    step at which a run could be killed.
+    """
+    async with Sandbox(Scenario.named("lab", neuroscout={"habits": QUICK})) as box:
+        waits = {"reset": "100ms", "timeout": "300ms", "late": "100ms"}
+        config = write_scout_lab(tmp_path, box, UPLOAD, unclear_wait=waits)
+        (config / "food.tsv").write_text(EVENTS)
+        trap = Trap(box, number, moment, lambda method, path: method != "GET" and not path.endswith("/auth"))
+        trap.victim = nursery.start(config)
+        assert await trap.victim.end() == (KILLED if number <= STEPS else 0), trap.victim.log
+        assert trap.seen == min(number, STEPS)
+        await trap.disarm()
+        async with opened(config) as daemon:
+            assert await daemon.run_until_idle()
+        assert [row.name.partition(" [")[0] for row in box.scout.collections.values()] == ["raiders food"]
+        assert names_of(box) == {"grapes": 1}
+        assert {row.status for row in box.scout.analyses.values() if row.name == "grapes"} == {"PASSED"}
+        before = dict(box.scout_requests.by_method)
+        async with opened(config) as daemon:
+            assert await daemon.run_until_idle()
+        assert box.scout_requests.by_method["POST"] == before["POST"] + 1  # the login

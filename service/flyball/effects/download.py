@@ -2,6 +2,7 @@
 
 What is wanted is told by the once-key: which version of which file, or which run of a gear, and the place it goes to.
 A file that is replaced on the site is brought anew; a file that is there already, with the same size and hash, is not.
+Safe against doubles: to read a file changes nothing on the site, and on disk it takes its place in one step.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Carrying out a download: looked for on disk, streamed beside its place, checked, put in its place in one step.
 
-Safe against doubles: a file with the right size and hash is not moved again, and a begun one is gone on with. Two files
-that want the same place do not overwrite each other: the one that comes second gets a name of its own. A zip member
-that points out of its folder, or is larger than it says, is refused.
+Safe against doubles: a file with the right size and hash is not moved again, and a begun one is gone on with; one that
+was all there when the daemon was killed is not asked for again. Two files that want the same place do not overwrite
+each other: the one that comes second gets a name of its own. A zip member that points out of its folder, or is larger
+than it says, is refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""`launch`: what a rule asks for when it wants a gear run. Carrying it out is in `launching`."""
+"""`launch`: what a rule asks for when it wants a gear run. Carrying it out is in `launching`.
+
+Safe against doubles: the once-key goes along with the job, and after an unclear end the site is asked for it, twice,
+before anything is sent again.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from flyball.effects.common import Entry, Params, an, container_json, lacking, may_reach, reads_of
+from flyball.effects.common import MAX_LABEL, Entry, Params, an, container_json, lacking, may_reach, reads_of
 from flyball.effects.launching import Launching
 from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.levels import Level
@@ -19,7 +23,6 @@ from flyball.rules.keys import once_key, suffix
 from flyball.rules.rule import Moment, WhenOver
 from flyball.rules.templates import Template
 
-MAX_LABEL = 256  # live19
 _NUMBERED = re.compile(r"\{n(?::(\d+))?\}")
 _ONE_OF_LIST = re.compile(r"\s*([A-Za-z_]\w*)\s*\[\s*(\d+)\s*\]\s*")
 

@@ -1,7 +1,8 @@
 """`view`: what a data view asks for. Running and saving it is in `viewing`.
 
 A view is run again when something that it could show has changed: the once-key holds a fingerprint of the target and
-of all containers and files below it.
+of all containers and files below it. Safe against doubles: to run it changes nothing on the site, and a table whose
+content is there already is not sent.
 """
 
 from __future__ import annotations

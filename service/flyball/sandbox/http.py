@@ -28,6 +28,7 @@ from flyball.sandbox.scout.api.front import table
 from flyball.sandbox.scout.control import control, overview
 from flyball.sandbox.scout.state import Scout
 from flyball.sandbox.state import Site
+from flyball.wake import stop_accepting
 
 _HANG_S = 3600.0
 _LARGEST = 1 << 30
@@ -126,6 +127,7 @@ class Server:
             handle.cancel()
         self._late.clear()
         if self._runner is not None:
+            await stop_accepting(site._server for site in self._runner.sites)  # noqa: SLF001 - aiohttp names them nowhere else
             await self._runner.cleanup()
             self._runner = None
 

@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler, Middleware
 from flyball.logs import Secrets
 from flyball.model.errors import ConfigError, FlyballError
 from flyball.model.ports import Clock
+from flyball.wake import stop_accepting
 from flyball.web.access import Caller, Gate
 from flyball.web.answers import RETRY_AFTER, Answers, add_headers
 from flyball.web.api import Api, parameters
@@ -112,6 +113,7 @@ class Server:
         self._streams.close()
         runner, self._runner = self._runner, None
         if runner is not None:
+            await stop_accepting(site._server for site in runner.sites)  # noqa: SLF001 - aiohttp names them nowhere else
             await runner.cleanup()
 
     def _refusal(self, error: OSError) -> str:

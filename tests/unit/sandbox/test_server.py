@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import socket
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -233,6 +234,21 @@ async def _unanswered(http: aiohttp.ClientSession, path: str) -> None:
     """A request that gets no answer, however long it is waited for."""
     with pytest.raises(aiohttp.ClientError):
         await http.post(path, json={"value": "late"})
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_that_comes_while_it_stops_is_closed(turns: int) -> None:
+    """However far the loop was with accepting it; an open one would be left behind, and its client waiting."""
+    async with Sandbox(Scenario.named("lab"), clock=Clock()) as box:
+        client = socket.create_connection(box.address)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    with client:
+        client.settimeout(DEADLINE)
+        try:
+            assert await asyncio.to_thread(client.recv, 1) == b""
+        except ConnectionResetError:
+            assert turns < 3, "it was accepted"
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "status", "late_s": 1.0}, {"kind": "reset_after", "late_s": -1.0}])

@@ -1,4 +1,7 @@
-"""`neuroscout.analysis`: what a rule asks for when it wants an analysis. Carrying it out is in `analysing`."""
+"""`neuroscout.analysis`: what a rule asks for when it wants an analysis. Carrying it out is in `analysing`.
+
+Safe against doubles: the once-key stands in the description, and the own analyses are listed for it before one is made.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Carrying out an upload of predictors: looked for among the own collections, checked, sent once, waited for.
 
 A collection cannot be deleted or renamed, and the server finds mistakes late or never. So the files are checked whole
-before anything is sent, and the runs are looked up in the dataset itself. The once-key ends the collection's name.
+before anything is sent, and the runs are looked up in the dataset itself. Safe against doubles: the once-key ends the
+collection's name, the own collections are listed for it before one is sent, and twice after an unclear end.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from flyball.model.effect import Effect, Outcome, Report
 from flyball.model.errors import Permanent
 from flyball.rules.keys import suffix
 
-LOOKS_NEEDED = 2
 MOST_UNCLEAR = 5
 Json = Mapping[str, Any]
 
@@ -52,7 +52,7 @@ class Predicting:
             if effect.params.get("collection") is not None:  # no list of ours shows it: is it gone?
                 row = await scout.client.collection(int(effect.params["collection"]))
                 return _followed(effect, hands.now, scout, row)
-            if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+            if effect.wants_another_look:
                 message = "the server does not list it yet; it is asked once more before anything is sent"
                 return Report(Outcome.UNKNOWN, error=message, looked=True)
             if not effect.params.get("wanted", True):
