@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -57,7 +58,7 @@ class Lane:
         self._bell = Bell()
         self._after = 0  # the delivery up to which the ledger was read
         self._under_way: dict[Key, list[Intent]] = {}  # target → deliveries whose look has not begun
-        self._waiting: set[int] = set()
+        self._waiting: dict[int, None] = {}  # in the order in which they were tried
         self._again = 0.0
 
     def ring(self) -> None:
@@ -87,8 +88,11 @@ class Lane:
 
     async def _begin(self, tasks: asyncio.TaskGroup) -> bool:
         """Begin what has not begun, as far as there is room; whether there may be more."""
-        if self._waiting and self._clock.monotonic() >= self._again:
-            idents, self._waiting = self._waiting, set()
+        room = UNDER_WAY - len(self._under_way)
+        if self._waiting and room >= UNDER_WAY // 2 and self._clock.monotonic() >= self._again:
+            idents = list(islice(self._waiting, room))
+            for ident in idents:
+                del self._waiting[ident]
             await self._take(await self._store.read(partial(open_among, idents=idents)), tasks)
         while len(self._under_way) < UNDER_WAY:
             some = await self._store.read(partial(open_intents, after=self._after, limit=MANY))
@@ -127,15 +131,19 @@ class Lane:
                     await self._ended(self.name, some, {"error": str(error)})
                 else:
                     self._wait(some, error)
-        if len(self._under_way) == UNDER_WAY:
+        if len(self._under_way) in (UNDER_WAY, UNDER_WAY // 2):  # there is room again
             self._bell.ring()
         del self._under_way[key]
 
     def _wait(self, some: Sequence[Intent], error: SiteError) -> None:
-        log.warning("hook.waits", hook=some[-1].params["hook"], site=self.name, error=str(error))
-        self._again = self._clock.monotonic() + AGAIN
-        self._waiting |= {intent.id for intent in some}
-        self._bell.ring()  # the time to wake is another one now
+        """They are tried again, those that were tried longest ago first. One line of log stands for all of a time."""
+        self._waiting |= dict.fromkeys(intent.id for intent in some)
+        now = self._clock.monotonic()
+        if now >= self._again:
+            self._again = now + AGAIN
+            hook, waiting = some[-1].params["hook"], len(self._waiting)
+            log.warning("hook.waits", hook=hook, site=self.name, waiting=waiting, error=str(error))
+            self._bell.ring()  # the time to wake is another one now
 
 
 def _is_final(error: SiteError) -> bool:
