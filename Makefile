@@ -31,7 +31,7 @@ lint: setup
 
 # Many tests wait for processes and answers: more workers than processors.
 test: lint
-	$(BIN)/python -m pytest -n 4 -q -m "not slow"
+	$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not slow"
 
 test-deep: setup
 	FLYBALL_TEST_PROFILE=deep $(BIN)/python -m pytest -n 2 -q

@@ -128,10 +128,9 @@ class Daemon(Loops):
         self.scouts = Scouts(self.store, self.clock, self._saw_request)
         self._connect()
         at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
-        fonts = self.settings.data_dir / "plots"
-        self.press = ReportPress(
-            self.store, None if self._only_look and not fonts.is_dir() else fonts, most=at_once // 4
-        )
+        plots = self.settings.data_dir / "plots"
+        fonts = plots if plots.is_dir() or not self._only_look else None
+        self.press = ReportPress(self.store, fonts, most=at_once // 4)
         self.crew = Crew(
             self.store,
             self.clock,

@@ -14,7 +14,7 @@ from watchfiles import awatch
 
 from flyball.adapters.store.opening import Ledger
 from flyball.doubts import Doubts
-from flyball.events.dispatch import Dispatcher
+from flyball.events.dispatch import BATCH, Dispatcher
 from flyball.heartbeat import Heartbeat, trouble_of
 from flyball.hooks import Hooks
 from flyball.keeping import Keeper
@@ -103,10 +103,11 @@ class Loops(ABC):
     async def decide(self) -> None:
         """Decide whatever is due, until cancelled."""
         while not self.supervisor.stopping.is_set():
-            if await self.dispatcher.step():
+            taken = await self.dispatcher.step()
+            if taken:
                 self._act.ring()
-                continue
-            await self._decide.wait(IDLE_LOOK)
+            if taken < BATCH:  # that was all; whoever owes more looks rings
+                await self._decide.wait(IDLE_LOOK)
 
     async def act(self) -> None:
         """Carry out whatever is due, until the stop; attempts under way are finished by the task group."""

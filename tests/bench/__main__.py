@@ -10,7 +10,24 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from bench import crew, effects, growth, hooks, idle, memory, plan, polls, qc, reaction, replicas, rules, sandbox, scout
+from bench import (
+    crew,
+    effects,
+    growth,
+    hooks,
+    idle,
+    memory,
+    plan,
+    polls,
+    qc,
+    reaction,
+    replicas,
+    reports,
+    rules,
+    sandbox,
+    scale,
+    scout,
+)
 from bench.page import keep, machine, show
 from bench.result import Options, Result
 
@@ -24,6 +41,8 @@ CASES: dict[str, tuple[Callable[[Options], Result], str]] = {
     "reaction": (reaction.run, "size: changes"),
     "plan": (plan.run, "size: sessions"),
     "memory": (memory.run, "size: sessions"),
+    "reports": (reports.run, "size: sessions"),
+    "scale": (scale.run, "size: sessions at the most"),
     "idle": (idle.run, "size: sessions"),
     "sandbox": (sandbox.run, "size: sessions"),
     "rules": (rules.run, "size: rules"),
@@ -41,7 +60,7 @@ def main() -> None:
     parser.add_argument(
         "--whole", action="store_true", help="qc: the SDK's script goes through everything (12 minutes)"
     )
-    parser.add_argument("--no-save", action="store_true", help="leave docs/performance.md as it is")
+    parser.add_argument("--no-save", action="store_true", help="leave the pages as they are")
     given = parser.parse_args()
     if unknown := [name for name in given.cases if name not in CASES]:
         parser.error(f"there is no case {unknown[0]!r}; there are {', '.join(CASES)}")

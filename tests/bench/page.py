@@ -1,4 +1,6 @@
-"""Shows results on the terminal, and keeps them in `docs/performance.md`, each case between its own markers."""
+"""Shows results on the terminal, and keeps them in `docs/performance.md` or `docs/scaling.md`, each case between its own
+markers.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import os
 import platform
 import re
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +19,8 @@ from rich.text import Text
 
 from bench.result import Result
 
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = (DOCS / "performance.md", DOCS / "scaling.md")
 PACKAGES = ("aiohttp", "uvloop", "sqlalchemy", "orjson", "flywheel-sdk")
 
 
@@ -48,19 +52,24 @@ def show(console: Console, name: str, result: Result, seconds: float) -> None:
     console.print(table)
 
 
-def keep(name: str, result: Result, page: Path = PAGE) -> None:
-    """Put the table into the page, in place of what is between the case's markers.
+def keep(name: str, result: Result, pages: Sequence[Path] = PAGES) -> None:
+    """Put the table into its page, in place of what is between the case's markers, and its pictures beside it.
 
     Raises:
-        ValueError: the page has no place for the case.
+        ValueError: no page has a place for the case.
     """
-    text = page.read_text(encoding="utf-8")
     begin, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
-    if begin not in text or end not in text:
-        raise ValueError(f"{page.name} has no {begin} … {end}")
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        if begin in text and end in text:
+            break
+    else:
+        raise ValueError(f"{', '.join(page.name for page in pages)}: no {begin} … {end}")
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
     page.write_text(f"{before}{begin}\n{_markdown(result)}\n{end}{after}", encoding="utf-8")
+    for picture, content in result.pictures.items():
+        (page.parent / picture).write_text(content, encoding="utf-8")
 
 
 def _markdown(result: Result) -> str:

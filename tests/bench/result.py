@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -27,11 +27,13 @@ class Result:
         columns: headings.
         rows: cells as text.
         notes: what one must know to read the table, each one a sentence or two.
+        pictures: name of a file beside the page → what is in it.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = field(default=())
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
 
 def held(figure: float, *, at_least: float | None = None, at_most: float | None = None, unit: str = "") -> str:

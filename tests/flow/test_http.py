@@ -165,6 +165,8 @@ def test_metrics(asked: Asked) -> None:
     families = dict(re.findall(r"^# TYPE (flyball_\w+) (\w+)$", answer.text, re.MULTILINE))
     assert families["flyball_request_seconds"] == families["flyball_effect_seconds"] == "histogram"
     assert families["flyball_queue_depth"] == families["flyball_poll_lag_seconds"] == "gauge"
+    queues = {"looks_due", "looks_settling", *(f"effects_{word}" for word in ("due", "running", "waiting", "held"))}
+    assert set(re.findall(r'^flyball_queue_depth\{queue="(\w+)"\}', answer.text, re.MULTILINE)) == queues
     assert re.search(r'^flyball_requests_total\{.*site="main",status="200"\} [1-9]', answer.text, re.MULTILINE)
     assert re.search(r'^flyball_effects_total\{kind="tag",outcome="done"\} [1-9]', answer.text, re.MULTILINE)
     assert re.search(r'^flyball_decisions_total\{decision="yes",rule="bold-qc"\} [1-9]', answer.text, re.MULTILINE)

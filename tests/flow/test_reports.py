@@ -180,3 +180,20 @@ async def test_a_change_makes_those_anew_that_read_it(box: Sandbox, tmp_path: Pa
             text = (folder / "tome_qc.csv").read_text()
             assert ("9.5" in pd.read_csv(io.StringIO(text), dtype=str)["snr"].tolist()) == (value == 9.5)
     assert hashlib.sha256((folder / "tome_qc.csv").read_bytes()).hexdigest() == before
+
+
+async def test_fields_that_the_site_does_not_have_cost_few_requests(tmp_path: Path) -> None:
+    """Sex and age that no list shows are looked for on some subjects and sessions, and not on each."""
+    rule = RULES.replace("scien/tome", "*/*").partition("      - report: {kind: overview")[0].replace(", project]", "]")
+    scale = {"sessions": 300, "acquisitions": 1}
+    users = {"admin": {"email": "admin@example.org", "firstname": "Ada", "lastname": "Admin"}}
+    async with Sandbox(Scenario.of({"scale": scale, "protocol": ["T1w"], "users": users})) as box:
+        for row in (*box.site.subjects.rows.values(), *box.site.sessions.rows.values()):
+            row.pop("sex", None)
+            row.pop("age", None)
+        async with opened(write_lab(tmp_path, box.key, rule)) as daemon:
+            assert await daemon.run_until_idle()
+            (made,) = await effects(daemon)
+        assert made["outcome"]["numbers"]["age"]["missing"] == made["outcome"]["numbers"]["subjects"] > 100
+        single = [one.path for one in box.requests.last if one.path.startswith(("/subjects/", "/sessions/"))]
+    assert len(single) <= 2 * 20

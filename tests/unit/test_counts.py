@@ -33,6 +33,16 @@ ELSEWHERE = """
     since: all
     scope: {{project: ["*/*", "!scale/*"]}}
     do: [{{tag: {{on: acquisition, set: {{OTHER: acquisition.label == 'T1w'}}}}}}]
+  - id: labels-{n}
+    each: acquisition
+    since: all
+    scope: {{acquisition: "other-{n}*"}}
+    do: [{{tag: {{on: acquisition, set: {{OTHER: len(acquisition.files) > 0}}}}}}]
+  - id: sessions-{n}
+    each: session
+    since: all
+    scope: {{session: "!ses-*"}}
+    do: [{{tag: {{on: session, set: {{OTHER: len(session.acquisitions) > 0}}}}}}]
   - id: images-{n}
     each: file
     since: all

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from flyball.effects.common import Entry, Params, reads_of
+from flyball.effects.common import MAX_LABEL, Entry, Params, reads_of
 from flyball.effects.lending import Collections, lent
 from flyball.effects.port import Hands
 from flyball.model.decision import Because, Verdict, Wish
@@ -31,8 +31,6 @@ from flyball.rules.templates import Template
 AT_ONCE: Final = 2000
 """Members in one request: some 130 KB."""
 
-LOOKS_NEEDED: Final = 2
-MAX_LABEL: Final = 256  # live19
 Sync = Literal["add", "own", "exact"]
 
 
@@ -154,7 +152,7 @@ class Collection:
             return found[0], Report(Outcome.DONE)
         if effect.params["operation"] != ADD:
             return None, Report(Outcome.ALREADY, {"added": 0, "removed": 0})
-        if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+        if effect.wants_another_look:
             return None, Report(Outcome.UNKNOWN, error="the site does not show the collection yet", looked=True)
         if not effect.params.get("wanted_any", True):
             return None, Report(Outcome.SUPERSEDED, error="no longer wanted")

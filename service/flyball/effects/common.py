@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,8 @@ from flyball.rules.expression import Expression
 from flyball.rules.rule import Moment
 
 ContainerLevel = Literal["project", "subject", "session", "acquisition", "file"]
+MAX_LABEL: Final = 256
+"""Characters of a label (live19)."""
 
 
 class Params(BaseModel):

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from flyball.effects.common import Entry, Params, container_json, reads_of
+from flyball.effects.common import MAX_LABEL, Entry, Params, container_json, reads_of
 from flyball.effects.lending import lent
 from flyball.effects.port import Hands
 from flyball.effects.rows import Row, RowFault, read_table, value_of
@@ -28,8 +28,6 @@ from flyball.rules.keys import once_key
 from flyball.rules.rule import Moment, WhenOver
 from flyball.rules.templates import Template
 
-LOOKS_NEEDED: Final = 2
-MAX_LABEL: Final = 256  # live19
 SHOWN: Final = 20
 ORDER: Final = ("subject", "session", "acquisition")
 Json = Mapping[str, Any]
@@ -231,7 +229,7 @@ class Containers:
             there = await making.children(level, parent, body["label"], fresh=bool(effect.unclear))
             if there:
                 ident = there[0]
-            elif effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+            elif effect.wants_another_look:
                 return Report(Outcome.UNKNOWN, error=f"the site does not show the {level} yet", looked=True)
             elif not effect.params.get("wanted", True):
                 return Report(Outcome.SUPERSEDED, error="no longer wanted")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from flyball.effects.common import Entry, Params, an, container_json, lacking, may_reach, reads_of
+from flyball.effects.common import MAX_LABEL, Entry, Params, an, container_json, lacking, may_reach, reads_of
 from flyball.effects.launching import Launching
 from flyball.model.decision import Because, Verdict, Wish
 from flyball.model.levels import Level
@@ -23,7 +23,6 @@ from flyball.rules.keys import once_key, suffix
 from flyball.rules.rule import Moment, WhenOver
 from flyball.rules.templates import Template
 
-MAX_LABEL = 256  # live19
 _NUMBERED = re.compile(r"\{n(?::(\d+))?\}")
 _ONE_OF_LIST = re.compile(r"\s*([A-Za-z_]\w*)\s*\[\s*(\d+)\s*\]\s*")
 

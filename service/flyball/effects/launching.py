@@ -19,7 +19,6 @@ from flyball.effects.relaunching import RELAUNCH, relaunch
 from flyball.model.effect import Effect, Outcome, Report
 from flyball.model.errors import Gone, Permanent, Refused, SiteError
 
-LOOKS_NEEDED = 2
 Json = Mapping[str, Any]
 
 
@@ -35,7 +34,7 @@ class Launching:
         found = await self._look(effect, hands, is_analysis=is_analysis)
         if found is not None:
             return found
-        if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+        if effect.wants_another_look:
             message = "the site does not show the once-key yet; it is asked once more before anything is sent"
             return Report(Outcome.UNKNOWN, error=message, looked=True)
         if not effect.params.get("wanted", True):
@@ -109,7 +108,7 @@ class Launching:
     def _without_job(effect: Effect, analysis: Json) -> Report:
         """The site broke off between the analysis and its job (live19: it writes the analysis first)."""
         message = f"analysis {analysis.get('id')} has no job: the site broke off while creating it"
-        if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+        if effect.wants_another_look:
             return Report(Outcome.UNKNOWN, error=message, looked=True)
         raise Permanent(f"{message}; delete it, then `retry` launches again")
 

@@ -23,8 +23,6 @@ from flyball.rules.keys import once_key, suffix
 from flyball.rules.rule import Moment, WhenOver
 from flyball.rules.templates import Template
 
-LOOKS_NEEDED = 2
-
 
 class NoteParams(Params):
     """Parameters of `note`."""
@@ -85,7 +83,7 @@ class Note:
         there = await hands.site.notes(container["level"], container["id"], fresh=bool(effect.unclear))
         if any(str(note.get("text") or "").rstrip().endswith(suffix(effect.once_key).strip()) for note in there):
             return Report(Outcome.DONE, {"found": True})
-        if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+        if effect.wants_another_look:
             return Report(Outcome.UNKNOWN, error="the site does not show the note yet", looked=True)
         if not effect.params.get("wanted", True):
             return Report(Outcome.SUPERSEDED, error="no longer wanted; the site does not have it")

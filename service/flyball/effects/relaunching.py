@@ -15,7 +15,6 @@ from flyball.model.effect import Effect, Outcome, Report
 from flyball.model.errors import Permanent, Refused
 
 RELAUNCH = "relaunch"  # in the parameters of a launch: the failed job that is to be run again
-LOOKS_NEEDED = 2
 Json = Mapping[str, Any]
 
 
@@ -25,7 +24,7 @@ async def relaunch(effect: Effect, hands: Hands) -> Report:
     newer = await _newer(effect, hands, failed)
     if newer is not None:
         return _done(effect, str(newer["id"]), newer)
-    if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+    if effect.wants_another_look:
         message = "the site does not show the retry yet; it is asked once more before anything is sent"
         return Report(Outcome.UNKNOWN, error=message, looked=True)
     if not effect.params.get("wanted", True):

@@ -29,7 +29,6 @@ from flyball.rules.keys import once_key
 from flyball.rules.rule import Moment, WhenOver
 from flyball.rules.templates import Template
 
-LOOKS_NEEDED: Final = 2
 KEPT: Final = ("info", "tags", "classification", "modality", "type")
 Json = Mapping[str, Any]
 
@@ -132,7 +131,7 @@ async def put_file(effect: Effect, contents: Contents, local: Local, name: str) 
         again = bool(kept or effect.unclear)
         detail = {"name": name, "file": record.get("id"), "version": record.get("version"), "restored": restored}
         return Report(Outcome.DONE if again else Outcome.ALREADY, detail)
-    if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+    if effect.wants_another_look:
         return Report(Outcome.UNKNOWN, error="the site does not show the file yet", looked=True)
     if not effect.params.get("wanted", True):
         return Report(Outcome.SUPERSEDED, error="no longer wanted")

@@ -127,7 +127,7 @@ class Router:
                 yield Look(rule.id, site, each, node.id, each)
         elif (level in below(each) or level in rule.rests_on) and not around:
             for ident in _ids_at(change, each):
-                yield Look(rule.id, site, each, ident, each)
+                yield Look(rule.id, site, each, ident, each, fits=fits)
         elif level in above(each) and not around and self._reads_difference(rule, change):
             yield Look(rule.id, site, level, node.id, each, fits=fits, since=since)
 

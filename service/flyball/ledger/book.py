@@ -36,6 +36,11 @@ _UNFINISHED = (*_MOVING, str(EffectState.HELD))
 _SOME: Any = bindparam("some", expanding=True)
 _CLAIMS_ON = select(claims).where(claims.c.site == bindparam("of_site"), claims.c.subject.in_(_SOME))
 _MARKS_ON = select(marks).where(marks.c.site == bindparam("of_site"), marks.c.subject.in_(_SOME))
+_CLAIMED_BY = select(claims).where(
+    claims.c.rule.in_(bindparam("of_rules", expanding=True)),
+    claims.c.site.in_(bindparam("of_sites", expanding=True)),
+    claims.c.target.in_(bindparam("of_targets", expanding=True)),
+)
 _TRIES = select(effects.c.lane, effects.c.state, effects.c.held_for, effects.c.params).where(
     effects.c.lane.in_(_SOME), effects.c.state.in_(_UNFINISHED)
 )
@@ -84,12 +89,9 @@ def load_claims(connection: Connection, book: Book, owners: Iterable[Owner]) -> 
     """Add all claims of some rules on some targets."""
     wanted = set(owners)
     for some in chunks(sorted(wanted)):
-        query = select(claims).where(
-            claims.c.rule.in_(sorted({rule for rule, _, _ in some})),
-            claims.c.site.in_(sorted({site for _, site, _ in some})),
-            claims.c.target.in_(sorted({target for _, _, target in some})),
-        )
-        for row in connection.execute(query):
+        rules, sites, targets = (sorted(set(part)) for part in zip(*some, strict=True))
+        asked = {"of_rules": rules, "of_sites": sites, "of_targets": targets}
+        for row in connection.execute(_CLAIMED_BY, asked):
             if (row.rule, row.site, row.target) in wanted:
                 book.remember(row_claim(row))
 

@@ -30,6 +30,8 @@ from flyball.rules.rule import Mode
 
 _HELD = str(EffectState.HELD)
 _EFFECT = insert(effects)
+_WAITING = (effects.c.state == _HELD, effects.c.held_for == APPROVAL)
+_FOR_APPROVAL = select(effects.c.id).where(*_WAITING).limit(1)
 # Built once: for few looks at a time, building a statement costs more than running it.
 _OF_RULES = RULE_OF_DUE.in_(bindparam("of_rules", expanding=True))
 _DUE = select(looks).where(looks.c.due <= bindparam("by"), _OF_RULES).order_by(looks.c.due).limit(bindparam("most"))
@@ -167,13 +169,12 @@ def store_decisions(connection: Connection, batch: Iterable[Decided], now: datet
 
 def _let_go(connection: Connection, live: Sequence[Decided], now: datetime) -> None:
     """What waited for a person goes once its rule is live."""
-    waiting = (effects.c.state == _HELD, effects.c.held_for == APPROVAL)
-    if not live or connection.execute(select(effects.c.id).where(*waiting).limit(1)).first() is None:
+    if not live or connection.execute(_FOR_APPROVAL).first() is None:
         return
     for some in chunks(live):
         connection.execute(
             update(effects)
-            .where(*waiting)
+            .where(*_WAITING)
             .where(effects.c.rule.in_({item.decision.rule for item in some}))
             .where(effects.c.target.in_({item.decision.target.id for item in some}))
             .values(state=str(EffectState.PLANNED), due=micros(now), updated=micros(now))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, case, delete, exists, literal, or_, sel
 
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, unpack
-from flyball.ledger.mirror import descendants, insert_of, inserting
+from flyball.ledger.mirror import chunks, descendants, insert_of, inserting
 from flyball.ledger.tables import looks, nodes
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
 from flyball.model.levels import below as levels_below
@@ -26,7 +26,7 @@ class Look:
 
     Attributes:
         due: None for now.
-        fits: labels that the targets below a container must have to be worth a look; None: any.
+        fits: labels that the targets must have to be worth a look; None: any.
         since: those of them that came or changed before are not worth one; None: all are.
     """
 
@@ -43,6 +43,9 @@ class Look:
 # For questions by due time. Asked for by its bare name, SQLite goes to the rule's looks by the primary key, all of
 # them, and sorts what is due: 300 times as long with 200,000 of them. So it can only go by the index of due times.
 RULE_OF_DUE: Final = looks.c.rule.concat("")
+
+
+_LABELLED: Final = frozenset({Level.SUBJECT, Level.SESSION, Level.ACQUISITION, Level.FILE})  # scopes go by the label
 
 
 class LookKey(NamedTuple):
@@ -65,9 +68,12 @@ def owe(connection: Connection, look: Look, *, event: int | None, now: datetime)
 def owe_all(connection: Connection, owed: Iterable[Owed], *, now: datetime) -> int:
     """Note many looks. A look that is due earlier stays so; each hint raises its stamp. The number of targets."""
     direct: dict[tuple[str, str, Level, str], dict[str, Any]] = {}
+    doubtful: dict[tuple[str, Level], list[Owed]] = {}
     wide: dict[tuple[str, Level, Level], dict[tuple[str, str], Owed]] = {}
     for look, event in owed:
-        if look.level is look.of:
+        if look.level is look.of and look.fits is not None and look.of in _LABELLED:
+            doubtful.setdefault((look.site, look.of), []).append((look, event))
+        elif look.level is look.of:
             _put(direct, look, look.ident, event, now)
         elif look.level in CONTAINERS:
             wide.setdefault((look.site, look.level, look.of), {})[(look.rule, look.ident)] = (look, event)
@@ -79,9 +85,25 @@ def owe_all(connection: Connection, owed: Iterable[Owed], *, now: datetime) -> i
                 worth = since is None or one.newest is None or one.newest >= since
                 if worth and (look.fits is None or look.fits.match(one.label)):
                     _put(direct, look, one.id, event, now)
+    for (site, of), some in doubtful.items():
+        labels = _labels(connection, site, of, {look.ident for look, _ in some})
+        for look, event in some:
+            label = labels.get(look.ident)
+            if label is None or look.fits is None or look.fits.match(label):
+                _put(direct, look, look.ident, event, now)
     rows = list(direct.values())
     many(connection, _merging(connection.dialect.name), rows)
     return len(rows)
+
+
+def _labels(connection: Connection, site: str, level: Level, idents: set[str]) -> dict[str, str]:
+    """Id → label, of those that the mirror has."""
+    found: dict[str, str] = {}
+    for some in chunks(sorted(idents)):
+        query = select(nodes.c.id, nodes.c.label)
+        chosen = query.where(nodes.c.site == site, nodes.c.level == str(level), nodes.c.id.in_(some))
+        found |= {row.id: row.label for row in connection.execute(chosen)}
+    return found
 
 
 def _put(

@@ -35,6 +35,12 @@ _LOOK = (looks.c.rule, looks.c.site, looks.c.level, looks.c.target)
 _ABOUT = (decisions.c.rule, decisions.c.site, decisions.c.level, decisions.c.target)
 # Numbers are asked for with what tells the rows apart: in the order of the rows, SQLite would get a statement a row.
 _RECORD = insert(decisions).returning(decisions.c.id, *_ABOUT)
+# Built once: for few decisions at a time, building a statement costs more than running it.
+_STANDING = select(decisions.c.id, decisions.c.digest, *_ABOUT).where(
+    decisions.c.target.in_(bindparam("some", expanding=True)),
+    decisions.c.rule.in_(bindparam("of_rules", expanding=True)),
+    decisions.c.current.is_(True),
+)
 _DONE = delete(looks).where(*_THIS_LOOK)
 _LATER = update(looks).where(*_THIS_LOOK).values(due=bindparam("again"), urgent=False, handed=None)
 
@@ -159,9 +165,7 @@ def _current(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[_Ab
     found: dict[_About, tuple[int, str]] = {}
     names = sorted({row["rule"] for row in rows})
     for some in chunks(sorted({row["target"] for row in rows})):
-        query = select(decisions.c.id, decisions.c.digest, *_ABOUT).where(
-            decisions.c.target.in_(some), decisions.c.rule.in_(names), decisions.c.current.is_(True)
-        )
-        for number, digest, rule, site, level, target in connection.execute(query):
+        asked = {"some": some, "of_rules": names}
+        for number, digest, rule, site, level, target in connection.execute(_STANDING, asked):
             found[(rule, site, level, target)] = (number, digest)
     return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from flyball.model.node import Target
 
@@ -32,6 +32,10 @@ class EffectState(StrEnum):
 TERMINAL = frozenset(
     {EffectState.DONE, EffectState.FAILED, EffectState.CANCELLED, EffectState.UNDONE, EffectState.SHADOW}
 )
+
+
+LOOKS_NEEDED: Final = 2
+"""Empty answers of the site after an unclear attempt, before anything is sent again."""
 
 
 class Outcome(StrEnum):
@@ -92,6 +96,11 @@ class Effect:
     error: str | None = None
     due: datetime | None = None
     failures: int = 0
+
+    @property
+    def wants_another_look(self) -> bool:
+        """Whether, should this look at the site find nothing either, another one is needed before anything is sent."""
+        return self.unclear > 0 and self.looked + 1 < LOOKS_NEEDED
 
     def as_json(self) -> dict[str, Any]:
         """The shape of `/api/effects` and `--json`."""

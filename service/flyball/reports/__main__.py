@@ -2,7 +2,8 @@
 
 FOLDER holds `order.json` (`{"order": …, "formats": […]}`) and `rows.jsonl`, one row a line. What comes of it is written
 beside them: `report.csv`, `report.html`, `report.json`, `report.terminal` (JSON of what a terminal shows), as asked
-for, and at last `made.json` with the headline figures. Exit code 1 and a line on standard error when it cannot be made.
+for, and at last `made.json` with the headline figures. Exit code 1 and a line on standard error when it cannot be made;
+`LATER` when that may be otherwise later: the disk is full, the memory short.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from flyball.reports.kinds import LATER
 from flyball.reports.making import Order, as_json, content_of, for_terminal, written
 from flyball.reports.rows import Project
 
@@ -49,4 +51,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    try:
+        code = main(Path(sys.argv[1]))
+    except (OSError, MemoryError) as error:
+        sys.stderr.write(f"{getattr(error, 'strerror', None) or type(error).__name__}\n")
+        code = LATER
+    sys.exit(code)

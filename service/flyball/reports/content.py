@@ -99,6 +99,11 @@ class Matrix:
     columns: Sequence[str]
     counts: Sequence[Sequence[int]]
 
+    @property
+    def wide(self) -> bool:
+        """Whether it has so many columns that their labels need twice the width."""
+        return len(self.columns) > 24
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:

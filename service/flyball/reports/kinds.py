@@ -36,6 +36,9 @@ READS: Final[Mapping[str, frozenset[tuple[str, ...]]]] = {
 }
 """Kind → the fields that it reads, as paths of the rules' language; they decide what is asked of a site."""
 
+LATER: Final = 75
+"""Exit code of the process that makes a report when it is to be tried again (EX_TEMPFAIL of sysexits.h)."""
+
 METRICS: Final = frozenset({*WORSE, "inu_med", "wm2max", "size_t", "spacing_tr", "dummy_trs", "gcor"})
 """The metrics of MRIQC that a report shows (reference: `mriqc-metrics`)."""
 

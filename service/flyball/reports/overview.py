@@ -160,7 +160,7 @@ def _tables(seen: Seen, total: int) -> list[Table]:
     for subject, session in seen.visits:
         missing = seen.lacks(session)
         if missing:
-            lacking.append([label_of(subject), label_of(session), Entry(", ".join(missing), "warn")])
+            lacking.append([label_of(subject), label_of(session), Entry(named(missing, 12), "warn")])
     if lacking:
         tables.append(Table("Sessions that lack a usual acquisition", ("subject", "session", "lacks"), lacking))
     rows: list[list[Any]] = []

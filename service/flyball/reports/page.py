@@ -14,7 +14,7 @@ from typing import Final
 from flyball.reports.cells import Cell, plain
 from flyball.reports.content import MOST_ROWS, Content, Entry, Figure, Matrix, Table
 
-_LONG: Final = 24  # characters of a coloured cell that may break
+_LONG: Final = 24  # characters of a cell that may break
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
@@ -72,7 +72,7 @@ def _figures(content: Content, draw: Callable[[Figure, int], str]) -> list[str]:
     shown = []
     for number, figure in enumerate(content.figures, 1):
         note = f'<p class="said">{text(figure.note)}</p>' if figure.note else ""
-        wide = ' class="wide"' if isinstance(figure.plot, Matrix) and len(figure.plot.columns) > 30 else ""
+        wide = ' class="wide"' if isinstance(figure.plot, Matrix) and figure.plot.wide else ""
         shown.append(
             f"<figure{wide}><figcaption>{text(figure.title)}</figcaption>{draw(figure, number)}{note}</figure>"
         )
@@ -109,13 +109,14 @@ def _cell(cell: Cell | Entry, *, right: bool, first: bool) -> str:
     entry = cell if isinstance(cell, Entry) else Entry(cell)
     value = entry.value
     shown = text(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value)
+    breaks = len(str(value)) > _LONG
     if entry.link and shown:
         shown = f'<a href="{escape(entry.link)}" rel="noreferrer">{shown}</a>'
     if entry.tone and shown:
-        long = " long" if len(shown) > _LONG else ""
+        long = " long" if breaks else ""
         shown = f'<span class="tag {entry.tone}{long}">{shown}</span>'
     name, scope = ("th", ' scope="row"') if first else ("td", "")
-    return f"<{name}{scope}{_class('n' if right else '')}>{shown}</{name}>"
+    return f"<{name}{scope}{_class('n' if right else 'b' if breaks else '')}>{shown}</{name}>"
 
 
 def _numeric(table: Table, index: int) -> bool:

@@ -57,7 +57,9 @@ _MANY: Final = 1500  # points; more are drawn as a picture inside of the picture
 _SQUARES: Final = (260, 160)  # of two pixels, across such a picture and up
 _ARROWS: Final = 200  # of one direction
 _DAY: Final = 86_400  # seconds; matplotlib counts days since 1970
+_WEEK: Final = 7
 _ROWS_NAMED: Final = 45
+_SHORT: Final = 20  # characters of a label beside which something else needs room
 _FILLED: Final = to_rgba("#3f7fbf")
 _TWICE: Final = to_rgba("#d98324")
 _SETTINGS: Final[Any] = {
@@ -103,6 +105,8 @@ def _draw(figure: Figure) -> Canvas:
         case Histogram():
             canvas, axes = _canvas(2.7)
             _histogram(axes, plot)
+            if len(plot.groups) > 1:
+                canvas.legend(loc="outside upper left", ncols=3, handlelength=1, columnspacing=1)
         case Bars():
             canvas, axes = _canvas(0.75 + 0.29 * max(len(plot.values), 1))
             _bars(axes, plot)
@@ -113,8 +117,8 @@ def _draw(figure: Figure) -> Canvas:
     return canvas
 
 
-def _canvas(height: float) -> tuple[Canvas, Axes]:
-    canvas = Canvas(figsize=(_WIDTH, height), layout="constrained")
+def _canvas(height: float, width: float = _WIDTH) -> tuple[Canvas, Axes]:
+    canvas = Canvas(figsize=(width, height), layout="constrained")
     return canvas, canvas.add_subplot()
 
 
@@ -124,13 +128,16 @@ def _histogram(axes: Axes, plot: Histogram) -> None:
     edges = _edges(everything)
     colours = [_GROUPS[index % len(_GROUPS)] for index in range(len(values))]
     axes.hist(
-        values, bins=edges, stacked=True, color=colours, label=[_label(name) for name in plot.groups], rwidth=0.92
+        values,
+        bins=edges,
+        stacked=True,
+        color=colours,
+        label=[_label(name, _SHORT) for name in plot.groups],
+        rwidth=0.92,
     )
     axes.set_xlabel(plot.label)
     axes.set_ylabel("subjects")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    if len(values) > 1:
-        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.14), ncols=4, borderaxespad=0, handlelength=1)
 
 
 def _edges(values: Sequence[float]) -> Any:
@@ -156,8 +163,8 @@ def _bars(axes: Axes, plot: Bars) -> None:
     axes.barh(places, counts, color=colours, height=0.66)
     for place, count in zip(places, counts, strict=True):
         axes.annotate(f"{count:,}", (most, place), (4, 0), textcoords="offset points", va="center", fontsize=9.5)
-    axes.set_yticks(list(places), [_label(name) for name in names])
-    axes.invert_yaxis()
+    axes.set_yticks(list(places), [_label(name, 26) for name in names])
+    axes.set_ylim(len(names) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, most * 1.1)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -204,8 +211,11 @@ def _trend(plot: Trend) -> Canvas:
     left.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # likewise
     left.grid(axis="y", linewidth=0.5)
     left.set_axisbelow(True)
-    if not any(point.time is not None for point in plot.points):
-        left.set_xticks([])
+    days = {point.time / _DAY for point in plot.points if point.time is not None and abs(point.time) < _AGES}
+    if not days:
+        left.set_xticks([], [])  # with labels of its own: the formatter of dates fails on none
+    elif len(days) == 1:  # else the axis would show years
+        left.set_xlim(min(days) - _WEEK, min(days) + _WEEK)
     if len(order) > 1:
         canvas.legend(loc="outside upper left", ncols=2, handletextpad=0.2, columnspacing=1)
     return canvas
@@ -255,7 +265,7 @@ def _scatter(axes: Axes, points: Sequence[Any], colour: str, name: str | None, w
             color=colour,
             edgecolors=_COLOURS[tone] if tone else "none",
             linewidths=1.4 if tone else 0,
-            label=_label(name) if name and not tone else None,
+            label=_label(name, _SHORT) if name and not tone else None,
             rasterized=many,
         )
         for beyond, edge, arrow in ((values < low, low, "v"), (values > high, high, "^")):
@@ -280,7 +290,7 @@ def _matrix(plot: Matrix) -> Canvas:
     few = len(plot.rows) <= _ROWS_NAMED
     tall = 0.2 * len(plot.rows) if few else 6.5
     longest = max(len(label) for label in plot.columns)
-    canvas, axes = _canvas(max(tall, 0.4) + 0.075 * min(longest, 34) + 0.45)
+    canvas, axes = _canvas(max(tall, 0.4) + 0.075 * min(longest, 34) + 0.45, 2 * _WIDTH if plot.wide else _WIDTH)
     counts = np.asarray(plot.counts)
     picture = np.zeros((*counts.shape, 4))
     picture[counts == 1] = _FILLED
@@ -290,7 +300,7 @@ def _matrix(plot: Matrix) -> Canvas:
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     if few:
-        axes.set_yticks(range(len(plot.rows)), [_label(row) for row in plot.rows], fontsize=9)
+        axes.set_yticks(range(len(plot.rows)), [_label(row, _SHORT) for row in plot.rows], fontsize=9)
         axes.set_yticks(np.arange(-0.5, len(plot.rows)), minor=True)
     else:
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))

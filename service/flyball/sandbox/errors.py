@@ -30,6 +30,11 @@ def schema(key: str, error: str) -> Refusal:
     return invalid(400, f"{reason} on key '{key}': {error}.", key=key, error=error, reason=reason)
 
 
+def unexpected(name: str, key: str = "none") -> Refusal:
+    """A body with a property that its schema does not have (400, live19)."""
+    return schema(key, f"Additional properties are not allowed ({name!r} was unexpected)")
+
+
 def listed(key: str, value: Any, kind: type = str) -> list[Any]:
     """A value that has to be a list of one type; an absent one is empty.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from flyball.sandbox.dice import Dice
+from flyball.sandbox.maps import refuse_unknown
 
 KINDS = ("status", "reset_before", "reset_after", "truncate", "slow", "hang")
 SITES = ("flywheel", "neuroscout")
@@ -105,10 +106,7 @@ class FaultPlan:
         Raises:
             ValueError: an unknown kind, setting or pattern.
         """
-        known = {field.name for field in fields(Fault)} - {"kind", "hits"}
-        unknown = set(settings) - known
-        if unknown:
-            raise ValueError(f"unknown fault settings {sorted(unknown)}; there are {sorted(known)}")
+        refuse_unknown(settings, {field.name for field in fields(Fault)} - {"kind", "hits"}, "fault settings")
         fault = Fault(kind, **settings)
         self.faults.append(fault)
         return fault

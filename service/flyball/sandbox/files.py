@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from flyball.sandbox.errors import Refusal, invalid, listed, mapped, schema
+from flyball.sandbox.errors import Refusal, invalid, listed, mapped, schema, unexpected
 from flyball.sandbox.ids import Oid
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Doc
@@ -165,7 +165,7 @@ def modify_file(site: Site, level: str, doc: Doc, file: Doc, body: Doc) -> None:
         raise schema("none", "{} does not have enough properties")
     for key in body:
         if key not in {"type", "modality", "classification"}:
-            raise schema("none", f"Additional properties are not allowed ('{key}' was unexpected)")
+            raise unexpected(key)
     if "modality" in body and body["modality"] != file["modality"]:
         file["classification"] = {}
     file.update(body)

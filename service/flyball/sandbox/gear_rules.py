@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from flyball.sandbox.batches import fits_input
-from flyball.sandbox.errors import invalid, listed, mapped, schema
+from flyball.sandbox.errors import invalid, listed, mapped, schema, unexpected
 from flyball.sandbox.launch import filled_config, gear_by_id, new_job
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Doc
@@ -27,7 +27,7 @@ def check_rule(site: Site, body: Doc, *, whole: bool) -> Doc:
     """
     unknown = set(body) - _KEYS
     if unknown:
-        raise schema("none", f"Additional properties are not allowed ({min(unknown)!r} was unexpected)")
+        raise unexpected(min(unknown))
     for name in ("gear_id", "name") if whole else ():
         if not body.get(name):
             raise schema("none", f"{name!r} is a required property")

@@ -11,6 +11,7 @@ from typing import Any
 
 from flyball.sandbox.dice import Dice
 from flyball.sandbox.errors import Refusal, invalid
+from flyball.sandbox.maps import refuse_unknown
 from flyball.sandbox.outputs import produce
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Doc
@@ -41,10 +42,7 @@ class Pace:
         Raises:
             ValueError: an unknown key.
         """
-        known = {f.name for f in fields(cls)}
-        unknown = set(values) - known
-        if unknown:
-            raise ValueError(f"unknown job settings {sorted(unknown)}; there are {sorted(known)}")
+        refuse_unknown(values, {f.name for f in fields(cls)}, "job settings")
         pairs = {k: tuple(v) for k, v in values.items() if k in {"pending_s", "running_s"}}
         return cls(**{**values, **pairs})
 

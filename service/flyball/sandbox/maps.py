@@ -1,6 +1,6 @@
 """Maps within maps, as documents are: their leaves, what stands at a dotted path, two of them merged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flyball.sandbox.tables import Doc
@@ -20,6 +20,17 @@ def inside(value: Any, path: str) -> Any:
     for step in path.split(".") if path else ():
         value = value.get(step) if isinstance(value, dict) else None
     return value
+
+
+def refuse_unknown(values: Doc, known: Iterable[str], what: str) -> None:
+    """Checks the keys of a part of a scenario.
+
+    Raises:
+        ValueError: there is one that is not known; the text names `what` these are.
+    """
+    unknown = sorted(set(values).difference(known))
+    if unknown:
+        raise ValueError(f"unknown {what} {unknown}; there are {sorted(known)}")
 
 
 def merged(old: Doc, new: Doc) -> Doc:

@@ -8,7 +8,7 @@ in place, since documents share them.
 from datetime import UTC, datetime
 from typing import Any
 
-from flyball.sandbox.errors import Refusal, listed, mapped, schema
+from flyball.sandbox.errors import Refusal, listed, mapped, schema, unexpected
 from flyball.sandbox.maps import merged
 from flyball.sandbox.state import PLURALS, Site
 from flyball.sandbox.tables import Doc
@@ -49,7 +49,7 @@ def check_fields(level: str, body: Any, *, more: dict[str, tuple[type, ...]] | N
     value: Any
     for key, value in body.items():
         if key not in allowed:
-            raise schema("none", f"Additional properties are not allowed ('{key}' was unexpected)")
+            raise unexpected(key)
         if value is None and key not in {"label", "group", "project", "subject", "session"}:
             checked[key] = None
             continue

@@ -83,8 +83,16 @@ class Reading:
                 found.extend(self._nodes(level, row, trust, needs))
             else:
                 singly.append(row)
-        if singly:
-            found.extend(await self._singly(level, singly, trust, needs))
+        if singly:  # the first few may tell that the site has no more than its lists show
+            found.extend(await self._singly(level, singly[:ENOUGH], trust, needs))
+            rest: list[Row] = []
+            for row in singly[ENOUGH:]:
+                if self._is_enough(level, row, needs, trust):
+                    found.extend(self._nodes(level, row, trust, needs))
+                else:
+                    rest.append(row)
+            if rest:
+                found.extend(await self._singly(level, rest, trust, needs))
         return found
 
     def listed(self, level: Level, row: Row, needs: Needs) -> list[Node] | None:

@@ -31,7 +31,7 @@ from flyball.model.errors import FlyballError, Transient
 from flyball.model.levels import Level
 from flyball.model.node import Node, NodeKey
 from flyball.model.ports import Store
-from flyball.reports.kinds import LEVELS, kept
+from flyball.reports.kinds import LATER, LEVELS, kept
 from flyball.reports.making import Order
 
 ERROR_LENGTH = 300
@@ -167,6 +167,8 @@ async def _run(folder: Path, cache: Path | None) -> None:
         raise Transient(f"the report was broken off (signal {-(process.returncode or 0)}): is there memory enough?")
     if process.returncode:
         last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason given"]
+        if process.returncode == LATER:
+            raise Transient(f"the report cannot be written: {last[0][:ERROR_LENGTH]}")
         raise FlyballError(f"the report cannot be made: {last[0][:ERROR_LENGTH]}")
 
 

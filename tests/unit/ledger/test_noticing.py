@@ -191,6 +191,20 @@ def test_looks_everywhere(connection: Connection) -> None:
     assert owed(connection)["e2"].event in (4, None)
 
 
+def test_a_look_at_a_target_whose_label_does_not_fit(connection: Connection) -> None:
+    """A file changed; the rule is about other acquisitions. What the mirror does not have yet is looked at."""
+    notice(connection, [read("acquisition", "a1", label="T1w")], route=lambda _: [], source="poll", now=START)
+    t1, bold = compile_globs("acquisition", ["T1*"]), compile_globs("acquisition", ["task-*"])
+    owed_now = [
+        (look(ident, rule=rule, fits=fits), None)
+        for rule, fits in (("t1", t1), ("bold", bold), ("all", None))
+        for ident in ("a1", "new")
+    ]
+    assert owe_all(connection, owed_now, now=START) == 5
+    rows = {(row.rule, row.target) for row in connection.execute(select(looks))}
+    assert rows == {("t1", "a1"), ("t1", "new"), ("bold", "new"), ("all", "a1"), ("all", "new")}
+
+
 def test_looks_in_the_projects_of_a_scope(connection: Connection) -> None:
     """By the names that the mirror has; what is in no project is not left out."""
     projects = [read("project", f"p{number}", parents={"group": "scien"}, label=f"study{number}") for number in (1, 2)]

@@ -6,10 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from unit.reports.kit import Lab
 from unit.reports.test_page import lab, made
 from unit.web.browser import PROGRAM, chromium
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no chromium on this machine")
+
+
+def wide() -> Lab:
+    """Labels without a place to break, and more kinds of acquisitions than fit beside one another."""
+    rows = Lab()
+    session = rows.session(rows.subject("W" * 70), "W" * 70)
+    for number in range(70):
+        rows.file(
+            rows.acquisition(session, f"task-{number:03}_run-01"), "W" * 70, metrics={"snr": 2.0}, scanner="W" * 70
+        )
+    return rows
 
 
 async def test_no_width_is_too_small(tmp_path: Path) -> None:
@@ -18,6 +30,9 @@ async def test_no_width_is_too_small(tmp_path: Path) -> None:
     for kind in ("demographics", "overview", "qc", "gear-status"):
         pages[kind] = tmp_path / f"{kind}.html"
         pages[kind].write_text(made(kind, lab())[0])
+    for kind in ("overview", "qc"):
+        pages[f"wide {kind}"] = tmp_path / f"wide {kind}.html"
+        pages[f"wide {kind}"].write_text(made(kind, wide())[0])
     (tmp_path / "profile").mkdir()
     async with chromium(tmp_path / "profile") as tab:
         for kind, path in pages.items():

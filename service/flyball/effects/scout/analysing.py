@@ -42,7 +42,6 @@ from flyball.model.effect import Effect, Outcome, Report
 from flyball.model.errors import Gone, Permanent
 from flyball.rules.keys import fingerprint
 
-LOOKS_NEEDED = 2
 MOST_UNCLEAR = 5  # times in a row that the server broke off; then the request itself is to blame
 FOR_A_PLACE = 60.0  # seconds between looks for a place in the queue; the end of another one calls earlier
 
@@ -144,7 +143,7 @@ class Analysing:
 
     async def _create(self, effect: Effect, hands: Hands, scout: Scout) -> _Found | Report:
         """Make it, once nobody can doubt that it is not there."""
-        if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+        if effect.wants_another_look:
             message = "the server does not list it yet; it is asked once more before anything is sent"
             return Report(Outcome.UNKNOWN, error=message, looked=True)
         if not effect.params.get("wanted", True):

@@ -33,7 +33,6 @@ from flyball.model.effect import Effect, Outcome, Report
 from flyball.model.errors import Permanent
 from flyball.rules.keys import suffix
 
-LOOKS_NEEDED = 2
 MOST_UNCLEAR = 5
 Json = Mapping[str, Any]
 
@@ -53,7 +52,7 @@ class Predicting:
             if effect.params.get("collection") is not None:  # no list of ours shows it: is it gone?
                 row = await scout.client.collection(int(effect.params["collection"]))
                 return _followed(effect, hands.now, scout, row)
-            if effect.unclear and effect.looked + 1 < LOOKS_NEEDED:
+            if effect.wants_another_look:
                 message = "the server does not list it yet; it is asked once more before anything is sent"
                 return Report(Outcome.UNKNOWN, error=message, looked=True)
             if not effect.params.get("wanted", True):

@@ -128,6 +128,15 @@ class Call:
         if self.site.speech.audit_trail and self.query.get("delete_reason", [""])[-1] not in REASONS:
             raise invalid(400, f"Need to have delete reason, one of: {', '.join(REASONS)}")
 
+    def refuse_patch(self) -> None:
+        """The site of 2019 takes changes of info by POST alone (live19).
+
+        Raises:
+            Refusal: 501 for PATCH, where the site has none.
+        """
+        if self.request.method == "PATCH" and not self.site.speech.info_patch:
+            raise Refusal(501, "The request method PATCH is not implemented for this server.")
+
     def look(self, *, single: bool) -> Look:
         """How the answer is to look."""
         return Look(

@@ -260,12 +260,10 @@ def _change_note(call: Call) -> Reply:
 
 def _change_info(call: Call) -> Reply:
     """PATCH on a recent site; the 2019 server took POST and answered nothing (live19)."""
-    patch = call.request.method == "PATCH"
-    if patch and not call.site.speech.info_patch:
-        raise Refusal(501, "The request method PATCH is not implemented for this server.")
+    call.refuse_patch()
     level, doc = _noted(call)
     metadata.change_info(call.site, level, doc, call.json())
-    return _MODIFIED if patch else EMPTY
+    return _MODIFIED if call.request.method == "PATCH" else EMPTY
 
 
 def routes(addresses: Addresses) -> None:

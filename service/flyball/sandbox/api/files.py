@@ -98,16 +98,14 @@ def _get_info(call: Call) -> Reply:
 
 
 def _change_info(call: Call) -> Reply:
-    if call.request.method == "PATCH" and not call.site.speech.info_patch:
-        raise Refusal(501, "The request method PATCH is not implemented for this server.")
+    call.refuse_patch()
     _, _, file = _named(call)
     metadata.change_file_info(call.site, file, call.json())
     return _SPAWNED
 
 
 def _classify(call: Call) -> Reply:
-    if call.request.method == "PATCH" and not call.site.speech.info_patch:
-        raise Refusal(501, "The request method PATCH is not implemented for this server.")
+    call.refuse_patch()
     _, _, file = _named(call)
     files.classify(call.site, file, call.json_map())
     return _SPAWNED

@@ -10,7 +10,7 @@ from typing import Any
 from flyball.sandbox import shapes
 from flyball.sandbox.access import visible
 from flyball.sandbox.api.call import Addresses, Call, Reply
-from flyball.sandbox.errors import invalid, schema
+from flyball.sandbox.errors import invalid, schema, unexpected
 from flyball.sandbox.query import Query, read_listing, run
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Anchor, Doc, Table
@@ -55,7 +55,7 @@ def _tree(call: Call) -> Reply:
         raise invalid(400, "Expected exactly 1 top-level collection")
     plural, spec = next(iter(body.items()))
     if plural not in GRAPH:
-        raise schema("none", f"Additional properties are not allowed ('{plural}' was unexpected)")
+        raise unexpected(plural)
     _check(plural, spec)
     level = _SINGULAR[plural]
     limit = min(int(call.query["limit"][-1]), _MOST) if call.query.get("limit", [""])[-1].isdigit() else _MOST
@@ -89,7 +89,7 @@ def _check(plural: str, spec: Any) -> None:
                 raise invalid(400, "Cannot filter files!")
             continue
         if name not in GRAPH[plural]["connections"]:
-            raise schema(plural, f"Additional properties are not allowed ('{name}' was unexpected)")
+            raise unexpected(name, plural)
         _check(GRAPH[plural]["connections"][name].get("collection", name), inner)
 
 

@@ -11,7 +11,7 @@ import orjson
 from flyball.sandbox import files, shapes
 from flyball.sandbox.access import require
 from flyball.sandbox.api.call import EMPTY, Addresses, Call, Part, Reply
-from flyball.sandbox.errors import Refusal, invalid, listed, mapped, schema
+from flyball.sandbox.errors import Refusal, invalid, listed, mapped, schema, unexpected
 from flyball.sandbox.gear_rules import fire
 from flyball.sandbox.state import CHILDREN
 from flyball.sandbox.tables import Doc
@@ -85,7 +85,7 @@ def _checked(meta: Any) -> Doc:
         raise schema("metadata", f"{meta!r} is not of type 'object'")
     unknown = set(meta) - files.WRITABLE
     if unknown:
-        raise schema("none", f"Additional properties are not allowed ({min(unknown)!r} was unexpected)")
+        raise unexpected(min(unknown))
     mapped("info", meta.get("info"))
     for values in mapped("classification", meta.get("classification")).values():
         listed("classification", values)

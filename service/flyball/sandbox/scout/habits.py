@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from flyball.sandbox.maps import refuse_unknown
+
 Span = tuple[float, float]
 
 
@@ -60,10 +62,7 @@ class Habits:
         Raises:
             ValueError: an unknown key or a wrong value.
         """
-        known = {f.name for f in fields(self)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ValueError(f"unknown neuroscout habits {unknown}; there are {sorted(known)}")
+        refuse_unknown(values, {f.name for f in fields(self)}, "neuroscout habits")
         for name, value in values.items():
             setattr(self, name, _READERS[name](value))
 

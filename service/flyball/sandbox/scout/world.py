@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flyball.sandbox.dice import Dice
+from flyball.sandbox.maps import refuse_unknown
 from flyball.sandbox.scout.habits import Habits
 from flyball.sandbox.scout.records import Dataset, Predictor, Run, Task, User
 from flyball.sandbox.scout.state import Scout
@@ -20,9 +21,7 @@ def build_scout(section: Map, seed: str, now: datetime) -> Scout:
     Raises:
         ValueError: an unknown key or a wrong value.
     """
-    unknown = sorted(set(section) - _SECTIONS)
-    if unknown:
-        raise ValueError(f"unknown keys {unknown} in neuroscout; there are {sorted(_SECTIONS)}")
+    refuse_unknown(section, _SECTIONS, "keys of neuroscout")
     scout = Scout(now, Habits.read(section.get("habits") or {}), seed)
     try:
         for values in section.get("users") or []:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flyball.sandbox.dice import Dice
 from flyball.sandbox.errors import Refusal
+from flyball.sandbox.maps import refuse_unknown
 from flyball.sandbox.state import Site
 from flyball.sandbox.tables import Doc
 from flyball.sandbox.views.rows import Rows
@@ -29,10 +30,7 @@ class ViewPace:
         Raises:
             ValueError: an unknown key.
         """
-        known = {f.name for f in fields(cls)}
-        unknown = set(values) - known
-        if unknown:
-            raise ValueError(f"unknown settings of views {sorted(unknown)}; there are {sorted(known)}")
+        refuse_unknown(values, {f.name for f in fields(cls)}, "settings of views")
         return cls(**values)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flyball.sandbox.dialect import Dialect
-from flyball.sandbox.errors import invalid, schema
+from flyball.sandbox.errors import invalid, schema, unexpected
 from flyball.sandbox.tables import Doc
 from flyball.sandbox.views.columns import HIERARCHY, Column, read_columns
 
@@ -110,7 +110,7 @@ def _check_keys(body: Any, known: set[str], key: str) -> None:
         raise schema(key, f"{body!r} is not of type 'object'")
     unknown = sorted(set(body) - known)
     if unknown:
-        raise schema(key, f"Additional properties are not allowed ('{unknown[0]}' was unexpected)")
+        raise unexpected(unknown[0], key)
 
 
 def _column_specs(specs: Any) -> list[Doc]:
