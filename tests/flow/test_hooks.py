@@ -198,7 +198,7 @@ async def test_a_target_that_hangs_holds_up_no_other(box: Sandbox, daemon: Daemo
 
 async def _only_open(daemon: Daemon, ident: str) -> None:
     """Wait until one delivery alone is not done with."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while [intent.params["target"] for intent in await daemon.store.read(open_intents)] != [f"acquisition:{ident}"]:
             await asyncio.sleep(0.01)
 

@@ -96,6 +96,6 @@ def _through_kills(config: Path, senders: Senders) -> dict[str, int]:
                 daemon.kill()
                 continue
             senders.until_accepted(number)
-            until(lambda: daemon.status()["effects"]["done"] == number, 60, "all is acted on", every=0.1)
+            until(lambda: daemon.status()["effects"]["done"] == number, 90, "all is acted on", every=0.1)
             effects: dict[str, int] = daemon.idle()["effects"]
     return effects
