@@ -124,7 +124,8 @@ class Loops(ABC):
 
     async def serve_schedules(self) -> None:
         """Serve the schedules that are due: the looks are stored before the time counts as served."""
-        times = Timetable(self.rules.rules, lambda rule: self.dispatcher.first_seen[rule], self.store, self.clock)
+        records = self.dispatcher.records
+        times = Timetable(self.rules.rules, lambda rule: records[rule].version_seen, self.store, self.clock)
         able = set(self.dispatcher.able_now())
         for rule, names in (await times.due()).items():
             if rule in able:  # else its site was not listed yet, or it is paused: caught up once, later

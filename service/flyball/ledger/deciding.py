@@ -40,11 +40,21 @@ _NEXT = select(func.min(looks.c.due)).where(_OF_RULES)
 
 @dataclass(frozen=True, slots=True)
 class RuleRecord:
-    """What the ledger knows of a rule."""
+    """What the ledger knows of a rule.
+
+    Attributes:
+        id, version: of the rule.
+        first_seen: when there was a first version of it, in the time of its site's stamps once that is known.
+        version_seen: when this version was there first, by our own clock.
+        paused: by a person.
+        generation: how often its once-keys were forgotten.
+        released: the version whose canary was approved.
+    """
 
     id: str
     version: str
     first_seen: datetime
+    version_seen: datetime
     paused: bool
     generation: int
     released: str | None
@@ -107,15 +117,14 @@ def see_rules(connection: Connection, versions: dict[str, str], now: datetime) -
                 "generation": 0,
             }
             connection.execute(insert(rules).values(**values))
-            result[rule] = (RuleRecord(rule, version, now, False, 0, None), True)
+            result[rule] = (RuleRecord(rule, version, now, now, False, 0, None), True)
             continue
         new = row.version != version
         values = {"present": True, "version": version}
         if new:
             values["version_seen"] = stamp
         connection.execute(update(rules).where(rules.c.id == rule).values(**values))
-        record = RuleRecord(rule, version, moment(row.first_seen), row.paused, row.generation, row.released)
-        result[rule] = (record, new)
+        result[rule] = (_recorded(row, version, now if new else moment(row.version_seen)), new)
     for rule in known.keys() - versions.keys():
         connection.execute(update(rules).where(rules.c.id == rule).values(present=False))
     call_all(connection, versions, [rule for rule, (_, new) in result.items() if new], now)
@@ -125,7 +134,12 @@ def see_rules(connection: Connection, versions: dict[str, str], now: datetime) -
 def record_of(connection: Connection, rule: str) -> RuleRecord:
     """What the ledger knows of a rule that it has seen."""
     row = connection.execute(select(rules).where(rules.c.id == rule)).one()
-    return RuleRecord(rule, row.version, moment(row.first_seen), row.paused, row.generation, row.released)
+    return _recorded(row, row.version, moment(row.version_seen))
+
+
+def _recorded(row: Any, version: str, version_seen: datetime) -> RuleRecord:
+    first_seen = moment(row.first_seen)
+    return RuleRecord(row.id, version, first_seen, version_seen, row.paused, row.generation, row.released)
 
 
 def shift_first_sight(connection: Connection, rules_: Iterable[str], by: timedelta) -> None:

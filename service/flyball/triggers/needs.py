@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from flyball.clients.flywheel.dialect import Dialect
 from flyball.events.routing import sideways
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level
-from flyball.rules.rule import Rule
+from flyball.rules.rule import Mode, Rule
 from flyball.rules.scope import Globs
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,8 +75,10 @@ class Needs:
 
 
 def needs_of(rules: Iterable[Rule], site: str) -> Needs:
-    """Work out the needs of one site's rules."""
-    mine = tuple(rule for rule in rules if rule.site == site and rule.each is not Level.MATRIX)  # cells are not read
+    """Work out the needs of one site's rules. Cells are not read, and for a rule whose file pauses it nothing is."""
+    mine = tuple(
+        rule for rule in rules if rule.site == site and rule.each is not Level.MATRIX and rule.mode is not Mode.PAUSED
+    )
     watched: set[Level] = set()
     info: set[Level] = set()
     tags: set[Level] = set()

@@ -1,4 +1,8 @@
-"""The timetable: rules that look at set times. A missed time is caught up once, counted from the rule's first sight."""
+"""The timetable: rules that look at set times. A missed time is caught up once.
+
+Times count from when the rule was read in its present version, by our own clock: a rule that is new did not miss
+what was before. (Its first sight is no good for that: it is put into the time of the site's stamps.)
+"""
 
 from __future__ import annotations
 
@@ -29,18 +33,16 @@ class Timetable:
 
     Args:
         rules: the loaded rules.
-        first_seen: rule → its first sight.
+        seen: rule → when its present version was there first, by our own clock.
         store: keeps when each schedule was last served.
         clock: the time.
     """
 
-    def __init__(
-        self, rules: Iterable[Rule], first_seen: Callable[[str], datetime], store: Store, clock: Clock
-    ) -> None:
+    def __init__(self, rules: Iterable[Rule], seen: Callable[[str], datetime], store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._entries = [
-            Entry(rule.id, f"schedule/{rule.id}/{number}", crontab(one.cron, one.zone), first_seen(rule.id))
+            Entry(rule.id, f"schedule/{rule.id}/{number}", crontab(one.cron, one.zone), seen(rule.id))
             for rule in rules
             for number, one in enumerate(rule.trigger.schedules)
         ]
