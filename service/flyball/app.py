@@ -35,6 +35,7 @@ from flyball.model.levels import Level
 from flyball.model.node import NodeKey
 from flyball.model.ports import Clock
 from flyball.rulebook import Rulebook, Taken
+from flyball.rulefiles import RuleFiles
 from flyball.rules.reading import RuleSet
 from flyball.scouting import Scouts
 from flyball.scouts import ScoutParts
@@ -90,6 +91,7 @@ class Daemon(Loops):
         self.started = self.clock.now()
         self.metrics = Metrics(version=__version__)
         self.supervisor = Supervisor()
+        self.rule_files = RuleFiles(settings.rules_dir, self._named_files)
         self.barometer = Barometer()
         self.sites: dict[str, SiteParts] = {}
         self.watches: dict[str, Watch] = {}

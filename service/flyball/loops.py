@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from watchfiles import awatch
-
 from flyball.adapters.store.opening import Ledger
 from flyball.doubts import Doubts
 from flyball.events.dispatch import BATCH, Dispatcher
@@ -24,6 +22,7 @@ from flyball.ledger.limiting import unended_jobs
 from flyball.logs import Secrets
 from flyball.model.ports import Clock
 from flyball.rulebook import Taken
+from flyball.rulefiles import RuleFiles
 from flyball.rules.reading import RuleSet
 from flyball.scouting import Scouts
 from flyball.scouts import ScoutParts
@@ -57,6 +56,7 @@ class Loops(ABC):
     started: datetime
     store: Ledger
     supervisor: Supervisor
+    rule_files: RuleFiles
     sites: dict[str, SiteParts]
     watches: dict[str, Watch]
     scouts: Scouts
@@ -135,15 +135,8 @@ class Loops(ABC):
 
     async def watch_rules(self) -> None:
         """Reload when a file of the rule folder changes, until cancelled."""
-        folder = self.settings.rules_dir
-        if not folder.is_dir():
-            return
-        while not self.supervisor.stopping.is_set():
-            named = self._named_files()
-            async for _ in awatch(folder, *named, step=100, stop_event=self.supervisor.stopping, recursive=True):
-                await self.reload()
-                if named != self._named_files():
-                    break  # others are to be watched now
+        async for _ in self.rule_files.changes(self.supervisor.stopping):
+            await self.reload()
 
     def _named_files(self) -> set[Path]:
         """Files that the rules name (tables, files to upload): when they change, so do the rules."""

@@ -46,7 +46,7 @@ def read_rules(
     if not folder.is_dir():
         problem = Problem(Place(str(folder)), "there is no such rules folder; make it, or set `rules` to the right one")
         return RuleSet(rejected=(Rejected("file", None, (problem,)),))
-    for path in _rule_files(folder):
+    for path in rule_files(folder):
         if len(texts) >= MAX_FILES:
             problem = Problem(Place(str(path)), f"there are more than {MAX_FILES} rule files; the rest is not read")
             rejected.append(Rejected("file", None, (problem,)))
@@ -62,7 +62,7 @@ def read_rules(
     return RuleSet(read.rules, (*rejected, *read.rejected), read.functions, read.tests, read.warnings, read.files)
 
 
-def _rule_files(folder: Path) -> Iterator[Path]:
+def rule_files(folder: Path) -> Iterator[Path]:
     """The rule files in the order of their paths; each real folder once, so that links cannot go in circles."""
     seen: set[str] = set()
     for top, folders, names in os.walk(folder, followlinks=True):
