@@ -109,6 +109,12 @@ class Table:
             if self._latest.get(own) == serial:
                 yield self.rows[own]
 
+    def newest(self) -> Iterator[Doc]:
+        """All documents, the latest change first."""
+        for _, serial, own in reversed(self._log):
+            if self._latest.get(own) == serial:
+                yield self.rows[own]
+
     def after(self, ids: list[str], own: str) -> list[str]:
         """The part of an ordered id list that follows an id."""
         return ids[bisect_right(ids, own) :]
