@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flyball.adapters.store.opening import Ledger
 from flyball.doubts import Doubts
 from flyball.events.dispatch import BATCH, Dispatcher
+from flyball.heap import give_back
 from flyball.heartbeat import Heartbeat, trouble_of
 from flyball.hooks import Hooks
 from flyball.keeping import Keeper
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 IDLE_LOOK = 1.0  # seconds between looks at the clock when nothing rings
 REPEATS_EVERY = 2.0  # seconds between looks for alerts to be said again
 SCHEDULES_EVERY = 1.0  # seconds between looks at the timetable
+GIVE_BACK_EVERY = 30.0  # seconds between two times that free memory goes back to the system
 SOON = timedelta(seconds=90)  # `--until-idle` waits for retries that are due so soon
 
 
@@ -152,6 +154,12 @@ class Loops(ABC):
                 self._act.ring()
             await asyncio.sleep(REPEATS_EVERY)
 
+    async def spare_memory(self) -> None:
+        """Give free memory back to the system now and then, until cancelled."""
+        while not self.supervisor.stopping.is_set():
+            await asyncio.sleep(GIVE_BACK_EVERY)
+            await asyncio.to_thread(give_back)
+
     async def trouble(self) -> str | None:
         """What keeps the daemon from doing its work; None: it is well."""
         rounds = {
@@ -171,6 +179,7 @@ class Loops(ABC):
         found: dict[str, Callable[[], Any]] = {
             "act": self.act,
             "alerts": self.repeat_alerts,
+            "memory": self.spare_memory,
             "rules": self.watch_rules,
             "doubts": self.doubts.run,
             "keeper": self.keeper.run,

@@ -38,7 +38,7 @@ http: {{port: 0}}
 def kinds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Installed]:
     """The plug-in, as if its package were installed."""
     found = load([EntryPoint("relabel", "flyball_relabel:Relabel", GROUP)])
-    for name in ("flyball.app", "flyball.cli.common", "flyball.answers"):
+    for name in ("flyball.app", "flyball.cli.common", "flyball.answers.answers"):
         monkeypatch.setattr(f"{name}.installed", lambda: found)
     yield found
     assert found.broken == ()

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import gc
 from typing import Any
-
-_ARENA_MAX = -8  # malloc.h: M_ARENA_MAX
 
 
 def spare_the_collector() -> None:
@@ -20,16 +16,6 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-
-
-def share_one_heap() -> None:
-    """Let all threads take memory from one heap, where the C library is glibc.
-
-    It gives each thread a heap of its own, and what is freed in one is not used by the others: after a first run over
-    1,000 sessions the idle daemon held 23 MB more. One lock more is nothing beside Python's own.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def run_loop(work: Any) -> int:

@@ -10,8 +10,9 @@ import typer
 from flyball.answers import Answers
 from flyball.app import Daemon
 from flyball.cli.common import Lab, load_lab, show_rejected
-from flyball.cli.looping import run_loop, share_one_heap, spare_the_collector
+from flyball.cli.looping import run_loop, spare_the_collector
 from flyball.cli.saying import FAILED, FINE, Exit, complain, options, out, say_json
+from flyball.heap import share_one_heap
 from flyball.logs import Secrets, configure
 from flyball.model.effect import EffectState
 from flyball.settings import Http

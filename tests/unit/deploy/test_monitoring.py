@@ -75,7 +75,7 @@ def test_expressions_ask_for_what_is_measured(expression: str) -> None:
 
 def test_the_names_of_queues_are_the_daemons() -> None:
     """What the composition root sets, so that no alert waits for a queue that is never there."""
-    source = (ROOT.parent / "service" / "flyball" / "answers.py").read_text("utf-8")
+    source = (ROOT.parent / "service" / "flyball" / "answers" / "gauges.py").read_text("utf-8")
     assert all(f'"{queue}"' in source for queue in QUEUES)
 
 
