@@ -24,7 +24,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="in each storm")
     parser.add_argument("--faults", type=int, default=2000, help="in each storm, at the least")
     parser.add_argument(
-        "--store", default="embedded", help="embedded, postgresql (a server of our own), or its address"
+        "--store",
+        default="embedded",
+        help="embedded, postgresql (a server of our own), or the address of an empty database",
     )
     parser.add_argument("--replicas", type=int, help="daemons at once; default 1, on PostgreSQL 3")
     parser.add_argument("--dialect", choices=["v23", "live19"], help="of the site; default: in turns")
@@ -33,10 +35,6 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="a JSON line for each storm")
     parser.add_argument("--keep", type=Path, help="folder in which a failed storm's ledger and logs are kept")
     given = parser.parse_args()
-    if given.store == "postgresql":
-        from support.server import Server  # noqa: PLC0415 - a server of our own, only where it is asked for
-
-        given.store = Server.shared().new_database()
     replicas = given.replicas or (1 if given.store == "embedded" else 3)
     failed = 0
     for turn in range(given.seeds):
@@ -44,7 +42,7 @@ def main() -> int:
             seed=given.seed + turn,
             kills=given.kills,
             faults=given.faults,
-            store=given.store,
+            store=_store(given.store),
             replicas=replicas,
             dialect=given.dialect or ("v23", "live19")[(given.seed + turn) % 2],
             arrivals=given.arrivals or max(10, given.kills // 3),
@@ -61,6 +59,15 @@ def main() -> int:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return 1 if failed else 0
+
+
+def _store(given: str) -> str:
+    """The storm's store: each storm is a lab of its own, with a site of its own."""
+    if given != "postgresql":
+        return given
+    from support.server import Server  # noqa: PLC0415 - a server of our own, only where it is asked for
+
+    return Server.shared().new_database()
 
 
 if __name__ == "__main__":
