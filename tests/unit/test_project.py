@@ -26,7 +26,7 @@ PAPERS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rgl
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 LONGEST = 400
 STATE = "What there is"
-NOT_OURS = {"__pycache__", "var", "dist", "build"}
+NOT_OURS = {"__pycache__", "var", "dist", "build", "site"}
 
 
 def files() -> Iterator[Path]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from flyball.ledger.absorbing import absorb, mark_presence
 from flyball.ledger.codec import micros, moment, pack, unpack
@@ -28,6 +28,8 @@ __all__ = [
     "Noticed",
     "Route",
     "Seen",
+    "forget_cursors",
+    "forget_facts",
     "load_cursor",
     "load_events",
     "load_fact",
@@ -196,6 +198,11 @@ def save_cursor(connection: Connection, site: str, stream: str, value: Mapping[s
     upsert(connection, cursors, [row], ("site", "stream"))
 
 
+def forget_cursors(connection: Connection, site: str) -> None:
+    """Drop the cursors of all streams of a site."""
+    connection.execute(delete(cursors).where(cursors.c.site == site))
+
+
 def load_fact(connection: Connection, name: str) -> Any:
     """A small durable fact, or None."""
     row = connection.execute(select(facts.c.value).where(facts.c.name == name)).first()
@@ -214,3 +221,9 @@ def load_facts(connection: Connection, names: Sequence[str]) -> dict[str, Any]:
 def save_fact(connection: Connection, name: str, value: Any, now: datetime) -> None:
     """Store a small durable fact."""
     upsert(connection, facts, [{"name": name, "value": pack(value), "updated": micros(now)}], ("name",))
+
+
+def forget_facts(connection: Connection, names: Sequence[str]) -> None:
+    """Drop some small durable facts."""
+    for some in chunks(names):
+        connection.execute(delete(facts).where(facts.c.name.in_(some)))

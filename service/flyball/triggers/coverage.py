@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flyball.ledger.noticing import load_fact, save_fact
+from flyball.ledger.noticing import forget_cursors, forget_facts, load_fact, save_fact
 from flyball.model.levels import Level
 from flyball.model.ports import Clock, Store
 
@@ -75,6 +75,27 @@ class Covered:
             "read": sorted(coverage.read),
         }
         await self._store.write(lambda connection: save_fact(connection, name, value, now))
+
+    async def recognize(self, address: str) -> str | None:
+        """Hold the site's address against the one that it was read at; the former one where it is another.
+
+        What was listed and asked of another site says nothing of this one: coverage and poll cursors are dropped, and
+        all is listed again. Where the site merely has a new name, that brings nothing new.
+        """
+        name, now = f"address/{self._site}", self._clock.now()
+        names = [self._name(level) for level in Level]
+
+        def work(connection: Any) -> str | None:
+            known: str | None = load_fact(connection, name)
+            if known == address:
+                return None
+            save_fact(connection, name, address, now)
+            if known is not None:
+                forget_facts(connection, names)
+                forget_cursors(connection, self._site)
+            return known
+
+        return await self._store.write(work)
 
     def _name(self, level: Level) -> str:
         return f"coverage/{self._site}/{level}"

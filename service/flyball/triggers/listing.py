@@ -60,6 +60,7 @@ class Listing:
         """
         projects = self._poller.projects
         if not self._known:
+            await self._recognize()
             await self._know_projects(needs)
             await self._poller.lengths.recall()
             self._known = True
@@ -123,6 +124,13 @@ class Listing:
                 await self._covered.save(level, kept)
             projects.admit(level, projects.scoped - kept.lacks(projects.scoped, wanted))
 
+    async def _recognize(self) -> None:
+        """Look whether this is the site that was read before under this name."""
+        site, address = self._poller.site, self._poller.client.transport.base_url
+        before = await self._covered.recognize(address)
+        if before is not None:
+            log.warning("site.moved", site=site, before=before, now=address, reason="everything is listed again")
+
     async def _know_projects(self, needs: Needs) -> None:
         site = self._poller.site
 
@@ -160,7 +168,7 @@ class Listing:
         except SiteError as error:
             if is_of_the_site(error):
                 raise
-            log.warning("sweep.broken", site=self._poller.site, level=str(level), error=str(error))
+            log.warning("sweep.broken", site=self._poller.site, of=str(level), error=str(error))
             return
         self._say("sweep.done", level, done)
         self._fresh.sweeps.read(level)
@@ -168,7 +176,7 @@ class Listing:
         await self._covered.save(level, replace(coverage, swept=self._poller.clock.now()))
 
     def _say(self, event: str, level: Level, done: Swept) -> None:
-        log.info(event, site=self._poller.site, level=str(level), rows=done.rows, changes=done.changes, gone=done.gone)
+        log.info(event, site=self._poller.site, of=str(level), rows=done.rows, changes=done.changes, gone=done.gone)
         if done.doubts:
             self.doubts[level] = done.doubts
         else:

@@ -179,7 +179,7 @@ class Named:
 
     def _give_up(self, level: Level, reason: str) -> None:
         self._lists[level].useless = True
-        log.info("site.not_listed_by_id", site=self._site, level=str(level), reason=reason)
+        log.info("site.not_listed_by_id", site=self._site, of=str(level), reason=reason)
 
 
 def _on(named: Named, level: Level) -> Callable[[Sequence[str]], Awaitable[Sequence[Found | None]]]:

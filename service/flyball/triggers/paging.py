@@ -52,7 +52,7 @@ async def pages_by_id(
             rows = await client.page(
                 level, filter=chosen, limit=1, after_id=after, parent=parent, include_all_info=False
             )
-            log.warning("read.too_large", site=client.site, level=level, error=str(error))
+            log.warning("read.too_large", site=client.site, of=level, error=str(error))
             if not rows or rows[0].get("id") is None or rows[0]["id"] == after:
                 raise
             yield Page(rows, with_info=False)

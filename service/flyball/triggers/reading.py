@@ -177,7 +177,7 @@ class Reading:
             except (Permanent, Refused, Transient) as error:
                 if not _about_this_one(error):
                     raise
-                log.warning("read.refused", site=self._site, level=str(level), id=ident, error=str(error))
+                log.warning("read.refused", site=self._site, of=str(level), id=ident, error=str(error))
                 found.extend(self._nodes(level, listed[ident], trust, needs))
                 return
             self._compare(level, listed[ident], whole, needs)

@@ -191,4 +191,4 @@ class Sweeper:
         done.gone += len(asked.lost)
         if not asked.believed:
             done.doubts = f"the list of {level}s leaves out {len(absent)} that are still there: it is not believed"
-            log.warning("sweep.doubts", site=poller.site, level=str(level), absent=len(absent))
+            log.warning("sweep.doubts", site=poller.site, of=str(level), absent=len(absent))

@@ -283,7 +283,7 @@ class Taking:
         asked = await self.roll.call(found.missing, readable=readable)
         if not asked.lost and not any(row.get("files") for row in rows):
             self._rows_show_files = False  # `[]` means nothing on this site
-            log.info("site.hides_files", site=self.site, level=str(level))
+            log.info("site.hides_files", site=self.site, of=str(level))
         return asked
 
     async def _changed_containers(self, level: Level, nodes: Sequence[Node]) -> set[str]:
