@@ -84,6 +84,7 @@ def test_kills(box: SandboxProgram, tmp_path: Path) -> None:
         assert fleet.query("SELECT count(*) FROM attempts WHERE ended IS NULL") == [(0,)]
 
 
+@pytest.mark.slow  # the short storm stops processes for long, too
 def test_stopped_for_long_and_continued(box: SandboxProgram, tmp_path: Path) -> None:
     """The leader is stopped for longer than its lease in the middle of its writes: another leads and has its work; when
     it goes on, it sends nothing of what it had begun, and joins again.
