@@ -10,6 +10,7 @@ import structlog
 
 from flyball.adapters.dispatch.queue import LookQueue
 from flyball.adapters.store.errors import StoreError
+from flyball.adapters.store.postgres.errors import Fenced
 from flyball.ledger.looking import LookKey
 from flyball.ledger.sharing import hand_back, hand_out
 from flyball.model.errors import FlyballError
@@ -42,6 +43,8 @@ class Looks:
         self._leading = leading
         self._lease = lease
         self._clock = clock
+        self._left: list[LookKey] = []
+        """Of jobs that broke off; nobody else knows that they are to be handed out again."""
 
     def attach(self, store: Store, parts: Parts) -> None:
         """Take up the work."""
@@ -60,6 +63,7 @@ class Looks:
                 await asyncio.sleep(HAND_EVERY)
                 continue
             try:
+                await self._give_back()
                 while await self._store.write(self._hand) >= MOST:
                     continue
             except FlyballError as error:
@@ -89,18 +93,32 @@ class Looks:
     async def _decide(self, keys: Sequence[LookKey]) -> None:
         """Decide some looks. What cannot be decided here and now is handed back."""
         dispatcher = self._parts.dispatcher
-        while True:
-            try:
-                decided = await dispatcher.step(keys)
-                break
-            except StoreError:
-                await asyncio.sleep(AGAIN)
+        try:
+            while True:
+                try:
+                    decided = await dispatcher.step(keys)
+                    break
+                except (StoreError, Fenced):  # it comes back, and a replica that was declared dead joins again
+                    await asyncio.sleep(AGAIN)
+        except BaseException:
+            self._left += keys
+            raise
         if decided:
             self._parts.act.ring()
-        able = set(dispatcher.able_now())
-        rest = [key for key in keys if key.rule not in able]
-        if rest:
-            await self._store.write(lambda connection: hand_back(connection, rest))
+        if decided < len(keys):
+            self._left += keys
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        """Whoever can may hand these out again. Those that were decided meanwhile are not there any more."""
+        left, self._left = self._left, []
+        if not left:
+            return
+        try:
+            await self._store.write(lambda connection: hand_back(connection, left))
+        except BaseException:
+            self._left += left
+            raise
 
     _parts: Parts
     _store: Store

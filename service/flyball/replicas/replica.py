@@ -214,6 +214,8 @@ class Replicas:
             return
         self.lease.renew(sent)
         self._dead |= set(pulse.silent)
+        if self._dead:  # here, not where their work is taken up: that waits for the ledger's lock, which they may hold
+            await self.session.end(self._dead)
         if pulse.silent:
             self._reap.ring()
 
@@ -222,8 +224,6 @@ class Replicas:
         while True:
             await self._reap.wait(REAP_EVERY)
             try:
-                if self._dead:  # first, for one that was stopped may hold the ledger's lock
-                    await self.session.end(self._dead)
                 await self.reap()
                 if self.leading.leads.is_set():
                     await self._looks.queue.reap()

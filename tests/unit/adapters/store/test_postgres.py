@@ -8,7 +8,9 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, select, text
 
@@ -16,8 +18,9 @@ from fakes.clock import START
 from flyball.adapters.store import migrations
 from flyball.adapters.store.errors import NoLedger, StoreError
 from flyball.adapters.store.postgres import schema
+from flyball.adapters.store.postgres.connect import plainly
 from flyball.adapters.store.postgres.copying import copy_database
-from flyball.adapters.store.postgres.errors import StoreUnreachable
+from flyball.adapters.store.postgres.errors import Fenced, StoreUnreachable
 from flyball.adapters.store.postgres.store import PostgresStore
 from flyball.adapters.store.sqlite import SqliteStore
 from flyball.ledger.noticing import load_fact, save_fact
@@ -139,6 +142,24 @@ class TestBrokenConnections:
                 assert 2 < time.monotonic() - begun < 60
                 connection.invalidate()
             assert await store.read(done) == [1, 2]
+
+    async def test_declared_dead_meanwhile(self, address: str) -> None:
+        """Whose connection broke, and who may not write any more when it comes back, hears the latter."""
+        fenced = False
+
+        def begin(driver: psycopg.Connection[Any]) -> None:
+            if fenced:
+                raise Fenced("others have its work")
+            plainly(driver)
+
+        def break_off(connection: Connection) -> None:
+            nonlocal fenced
+            fenced = True
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+        async with await PostgresStore.open(address, begin=begin) as store:
+            with pytest.raises(Fenced):
+                await store.write(break_off)
 
 
 class TestTogether:

@@ -221,6 +221,8 @@ class Writer(WriterThread):
         gone = self._expired(waiting, error)
         self._tell(gone)
         again = list(self._held)
+        for job in again:
+            job.error = None  # what it met counts no more: should it not be begun again, it hears why
         self._held = deque(again[GROUP_WORKS:])
         return again[:GROUP_WORKS]
 
