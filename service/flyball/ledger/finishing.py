@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from flyball.ledger.alerting import note_alert
+from flyball.ledger.among import Among
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.gathering import note_members
@@ -27,7 +28,7 @@ from flyball.rules.claims import ALERT, COLLECTION, TAG
 
 LONGEST_PAUSE = 300_000_000  # microseconds
 _ENDS = (EffectState.DONE, EffectState.FAILED, EffectState.CANCELLED)
-_THESE = select(effects).where(effects.c.id.in_(bindparam("some", expanding=True)))
+_THESE = select(effects).where(Among(effects.c.id, "some"))
 _CLOSED = (
     update(attempts)
     .where(attempts.c.effect == bindparam("of_effect"), attempts.c.number == bindparam("of_number"))

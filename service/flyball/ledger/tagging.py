@@ -5,13 +5,13 @@ Takes many at a time: a site answers hundreds of tag writes a second, and each i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from flyball.ledger.book import load_subjects, store_book
+from flyball.ledger.book import claimed_among, load_standing, load_subjects, store_book
 from flyball.ledger.looking import Owed, owe_all
 from flyball.ledger.mirror import Change, patch_tags
 from flyball.ledger.noticing import Route, Seen, store_events
@@ -19,7 +19,7 @@ from flyball.ledger.planning import plan_tag
 from flyball.model.effect import Effect, EffectState, Report
 from flyball.model.levels import Level
 from flyball.model.node import NodeKey
-from flyball.rules.claims import ADD, TAG, Book, Claim, subject_of
+from flyball.rules.claims import ADD, TAG, Book, Claim, Subject, subject_of
 from flyball.rules.keys import whole_of
 from flyball.rules.reconciling import LEAVE
 
@@ -51,9 +51,11 @@ def after_tags(connection: Connection, ended: Sequence[Ended], now: datetime, ro
         return
     changes = _patch(connection, done)
     book = Book()
-    load_subjects(connection, book, [_subject(one.effect) for one in done], bare=True)  # they say the rest themselves
+    claimed = claimed_among(connection, [_subject(one.effect) for one in done])
+    unsettled = [one for one in done if not _is_as_wanted(book, one, claimed)]
+    load_standing(connection, book, [_subject(one.effect) for one in unsettled])  # they say the rest themselves
     load_subjects(connection, book, [_subject(one.effect) for one in given_up])
-    for one in done:
+    for one in unsettled:
         _settle(connection, book, one, now)
     for one in given_up:
         _give_up(connection, book, one, now)
@@ -72,7 +74,7 @@ def give_up_tag(connection: Connection, effect: Effect, now: datetime) -> None:
         store_book(connection, book, now)
 
 
-def _subject(effect: Effect) -> tuple[str, str]:
+def _subject(effect: Effect) -> Subject:
     return effect.site, subject_of(effect.params)
 
 
@@ -85,6 +87,15 @@ def _patch(connection: Connection, done: Sequence[Ended]) -> list[tuple[Effect, 
         wanted.append((key, one.effect.params["tag"], bool(one.report.detail["present"])))
     changes = patch_tags(connection, wanted, whole=whole_of)
     return [(one.effect, change) for one, change in zip(done, changes, strict=True) if change is not None]
+
+
+def _is_as_wanted(book: Book, one: Ended, claimed: Collection[Subject]) -> bool:
+    """Whether the tag is there and some claim wants it: that is all there is to it, and whose it is is noted."""
+    key, detail = _subject(one.effect), one.report.detail
+    if not (detail["present"] and detail["mark"] in ("ours", "people") and key in claimed):
+        return False
+    book.set_mark(*key, detail["mark"])
+    return True
 
 
 def _settle(connection: Connection, book: Book, one: Ended, now: datetime) -> None:
