@@ -106,7 +106,8 @@ async def _act(bench: Bench, work: Path, count: int) -> tuple[float, float]:
         route=lambda change: [],
         at_once=64,
         observe=lambda effect, report, seconds: None,
-        looked=bell.ring,
+        ended=bell.ring,
+        owed=lambda: None,
     )
     crew.caps = {rule.id: Caps(rule.version, None, None, None) for rule in bench.rules.values()}
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

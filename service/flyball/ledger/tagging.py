@@ -35,8 +35,9 @@ class Ended:
     state: EffectState
 
 
-def after_tags(connection: Connection, ended: Sequence[Ended], now: datetime, route: Route) -> None:
-    """Note what became of some tags. No two of them are about the same tag: effects on one wait for each other.
+def after_tags(connection: Connection, ended: Sequence[Ended], now: datetime, route: Route) -> int:
+    """Note what became of some tags; how many targets rules must look at because of it. No two of them are about the
+    same tag: effects on one wait for each other.
 
     Args:
         connection: of the transaction.
@@ -48,7 +49,7 @@ def after_tags(connection: Connection, ended: Sequence[Ended], now: datetime, ro
     done = [one for one in ended if one.state is EffectState.DONE]
     given_up = [one for one in ended if one.state is not EffectState.DONE and one.effect.params["operation"] == ADD]
     if not done and not given_up:
-        return
+        return 0
     changes = _patch(connection, done)
     book = Book()
     claimed = claimed_among(connection, [_subject(one.effect) for one in done])
@@ -60,7 +61,7 @@ def after_tags(connection: Connection, ended: Sequence[Ended], now: datetime, ro
     for one in given_up:
         _give_up(connection, book, one, now)
     store_book(connection, book, now)
-    _tell_others(connection, changes, now, route)
+    return _tell_others(connection, changes, now, route)
 
 
 def give_up_tag(connection: Connection, effect: Effect, now: datetime) -> None:
@@ -125,7 +126,7 @@ def _claim_of(effect: Effect) -> Claim:
     return Claim(effect.rule, effect.target, effect.slot, TAG, effect.once_key, params, over, subject_of(effect.params))
 
 
-def _tell_others(connection: Connection, changes: Sequence[tuple[Effect, Change]], now: datetime, route: Route) -> None:
+def _tell_others(connection: Connection, changes: Sequence[tuple[Effect, Change]], now: datetime, route: Route) -> int:
     """Our own changes of tags are news for the other rules that read them."""
     seen = []
     for effect, change in changes:
@@ -136,4 +137,4 @@ def _tell_others(connection: Connection, changes: Sequence[tuple[Effect, Change]
     for effect, change in changes:
         event = led[(effect.site, str(change.node.level), change.node.id)]
         owed += [(look, event) for look in route(change) if look.rule != effect.rule]
-    owe_all(connection, owed, now=now)
+    return owe_all(connection, owed, now=now)
