@@ -84,8 +84,8 @@ class Watched:
         )
         self.clients.append(self.client)
         transport: Any = self.client.transport
-        transport._compare_clocks = lambda _date: None  # the emulated site's clock is not that of its HTTP server
-        transport.skew = self.skew if self.tells_time else timedelta(0)
+        transport.clock.see = lambda _date: None  # the emulated site's clock is not that of its HTTP server
+        transport.clock.ahead = self.skew if self.tells_time else timedelta(0)
         self.dispatcher = Dispatcher(
             self.store,
             self.clock,

@@ -12,8 +12,7 @@ import ssl as ssl_module
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
@@ -21,6 +20,7 @@ import aiohttp
 from yarl import URL
 
 from flyball.clients.causes import cause_of
+from flyball.clients.connections import Connections
 from flyball.clients.exchange import (
     BodyTooLarge,
     Does,
@@ -33,8 +33,9 @@ from flyball.clients.exchange import (
     length_of,
     retry_after,
 )
-from flyball.clients.fenced import FencedBody, May, NotAllowedError, Watched, note_sent, while_allowed
+from flyball.clients.fenced import FencedBody, May, NotAllowedError, Watched, while_allowed
 from flyball.clients.pieces import ended, sent
+from flyball.clients.siteclock import SiteClock
 from flyball.model.errors import Permanent, SiteError, Stopping, Transient, UnknownOutcome
 
 Observer = Callable[[str, str, int | None, float], None]
@@ -43,7 +44,6 @@ Observer = Callable[[str, str, int | None, float], None]
 _KEPT_HEADERS = ("content-type", "retry-after", "location", "date", "content-length", "content-range", "etag")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOPS = 5  # redirects that are followed
-_SAME_TIME = timedelta(seconds=2)  # Date has whole seconds: a smaller difference of the clocks cannot be told
 _REPEATED = frozenset({429, 502, 503, 504})
 _LONGEST_OBEYED_HERE = 30.0
 _FENCED = "{site}: nothing was sent: this replica's lease has run out"
@@ -128,8 +128,7 @@ class Transport:
         self.base_url = base_url.rstrip("/")
         self.site = site
         self.now = now
-        self.skew = timedelta(0)
-        """How far the site's clock is ahead of ours, by the Date of its last answer; 0 within two seconds."""
+        self.clock = SiteClock(now)
         self._headers = dict(headers or {})
         self._pace: Pace = pace or Unpaced()
         self._timeouts = timeouts
@@ -140,10 +139,7 @@ class Transport:
         self._may_act = may_act
         self._sleep = sleep
         self._clock = clock
-        self._kept: aiohttp.ClientSession | None = None
-        self._fresh: aiohttp.ClientSession | None = None
-        self._date: str | None = None
-        self._closed = False
+        self._connections = Connections(site)
 
     def __repr__(self) -> str:
         return f"Transport({self.base_url!r}, site={self.site!r})"
@@ -158,14 +154,11 @@ class Transport:
 
     def site_now(self) -> datetime:
         """The present by the site's clock, as far as its last answer showed it: what a date in an answer is held to."""
-        return self.now() + self.skew
+        return self.now() + self.clock.ahead
 
     async def close(self) -> None:
         """Closes all connections; nothing can be sent afterwards."""
-        self._closed = True
-        for session in (self._kept, self._fresh):
-            if session is not None:
-                await session.close()
+        await self._connections.close()
 
     async def send(self, request: Request) -> Response:
         """Sends the request and reads the answer to its end, whatever its status.
@@ -236,7 +229,7 @@ class Transport:
             begun, status = self._clock(), None
             try:
                 for _ in range(_HOPS + 1):
-                    async with self._session(fresh=request.alone).request(
+                    async with self._connections.session(fresh=request.alone).request(
                         "GET", url, headers=headers, allow_redirects=False, ssl=self._ssl, timeout=limit
                     ) as response:
                         status = response.status
@@ -282,7 +275,7 @@ class Transport:
         sending = sent(pieces)
         async with self._pace.slot():
             try:
-                async with self._session(fresh=False).request(
+                async with self._connections.session(fresh=False).request(
                     "PUT", there, headers=given, data=sending, allow_redirects=False, ssl=self._ssl, timeout=limit
                 ) as response:
                     kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
@@ -315,7 +308,7 @@ class Transport:
         self, request: Request, headers: Mapping[str, str], data: Any, whole: float | None, trace: SimpleNamespace
     ) -> Response:
         times = self._timeouts
-        async with self._session(fresh=request.alone).request(
+        async with self._connections.session(fresh=request.alone).request(
             request.method,
             URL(self.base_url + request.target, encoded=True),
             headers=headers,
@@ -328,20 +321,8 @@ class Transport:
             trace.sent = True
             body = await self._body(request, response)
             kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-            self._compare_clocks(kept.get("date"))
+            self.clock.see(kept.get("date"))
             return Response(response.status, kept, body)
-
-    def _compare_clocks(self, date: str | None) -> None:
-        if date is None or date == self._date:  # it says whole seconds, and a second has hundreds of answers
-            return
-        self._date = date
-        try:
-            there = parsedate_to_datetime(date)
-        except ValueError:
-            return
-        if there.tzinfo is not None:
-            skew = there - self.now()
-            self.skew = skew if abs(skew) > _SAME_TIME else timedelta(0)
 
     async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytes:
         length = response.content_length
@@ -359,30 +340,6 @@ class Transport:
                 raise UnknownOutcome(message, status=response.status, site=self.site)
             pieces.append(piece)
         return b"".join(pieces)
-
-    def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
-        """The session of kept or of fresh connections, made on first use (it needs the running loop)."""
-        if self._closed:
-            raise Stopping(f"{self.site}: the connections are closed")
-        found = self._fresh if fresh else self._kept
-        if found is not None:
-            return found
-        tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(note_sent)
-        session = aiohttp.ClientSession(
-            # no limit of connections here: the pace is the only queue
-            connector=aiohttp.TCPConnector(limit=0, force_close=fresh, ttl_dns_cache=60),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("Content-Type",),
-            trace_configs=[tracing] if fresh else None,  # costs time, and only creates need the certainty
-        )
-        # aiohttp would send GET, PUT and DELETE a second time on a dead kept-alive connection, unseen by us
-        session._retry_connection = False  # noqa: SLF001 - the switch has no public name (aiohttp 3.14)
-        if fresh:
-            self._fresh = session
-        else:
-            self._kept = session
-        return session
 
     def _translated(self, request: Request, error: Exception, *, sent: bool) -> SiteError:
         """Our error for one of aiohttp's, the socket's or the TLS layer's."""

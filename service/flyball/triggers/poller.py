@@ -184,7 +184,7 @@ class Poller:
     @property
     def skew(self) -> timedelta:
         """How far the clock behind the site's stamps is ahead of ours."""
-        return self.stamps.skew(self.client.transport.skew)
+        return self.stamps.skew(self.client.transport.clock.ahead)
 
     async def newest_stamp(self, needs: Needs) -> datetime | None:
         """The newest change of a container or file, by the site's own stamps; None when nothing is there."""

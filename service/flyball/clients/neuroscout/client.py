@@ -263,7 +263,7 @@ class NeuroscoutClient:
         return token_of(self._decoded(request, response, answers.token_text))
 
     def _server_time(self) -> float:
-        return (self.transport.now() + self.transport.skew).timestamp()
+        return (self.transport.now() + self.transport.clock.ahead).timestamp()
 
 
 def _signed_with(request: Request, token: Token) -> Request:

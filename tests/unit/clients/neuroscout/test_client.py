@@ -114,7 +114,7 @@ async def test_a_token_is_renewed_before_it_ends_and_once_when_the_server_says_s
     moved[0] = timedelta(days=6, hours=23, minutes=58)
     await client.own_analyses()
     assert server.logins == 1
-    client.transport.skew = timedelta(minutes=2)  # the server's clock is ahead of ours
+    client.transport.clock.ahead = timedelta(minutes=2)  # the server's clock is ahead of ours
     await client.own_analyses()
     assert server.logins == 2
     assert client._token is not None
