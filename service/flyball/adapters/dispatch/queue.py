@@ -17,7 +17,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Connection
 
 from flyball.adapters.store.postgres.connect import LEDGER_LOCK, driver_of, lock_keys, open_connection
-from flyball.adapters.store.postgres.errors import StoreUnreachable
+from flyball.adapters.store.postgres.errors import StoreUnreachable, refusal
+from flyball.configfile.addresses import shown
 from flyball.ledger.looking import LookKey
 
 TASK: Final = "flyball.look"
@@ -113,8 +114,20 @@ class LookQueue:
 
 
 def bring_up_queue(address: str) -> None:
-    """Makes procrastinate's tables, or takes the steps that its present version has added, under the ledger's lock."""
-    steps = sorted(_steps())
+    """Makes procrastinate's tables, or takes the steps that its present version has added, under the ledger's lock.
+
+    Raises ConfigError, as opening the ledger does: the database may have gone away since.
+    """
+    try:
+        _take_steps(address, sorted(_steps()))
+    except psycopg.Error as error:
+        told = refusal(error, shown(address))
+        if told is None:
+            raise
+        raise told from None  # the driver's own texts may hold the address
+
+
+def _take_steps(address: str, steps: Sequence[tuple[str, str]]) -> None:
     with open_connection(address) as connection, connection.transaction():
         connection.execute(f"SELECT pg_advisory_xact_lock({lock_keys(LEDGER_LOCK)})".encode())
         connection.execute("CREATE TABLE IF NOT EXISTS flyball_queue_schema (step text NOT NULL)")
