@@ -258,40 +258,59 @@ async def play(
             print(f"{trouble} {side} step {number}: {step}: {time.monotonic() - stage.began:.1f} s")
 
 
+async def play_at_site(
+    trouble: Trouble, side: Side, number: int, fits: Callable[[str], bool], *, folder: Path, pair: Pair
+) -> None:
+    """The first replica's n-th fitting request to the site is struck; then all must come right."""
+    address = Server.shared().new_database()
+    async with staged(folder, pair, address) as stage:
+        strike = stage.kill if trouble == "kill" else lambda: None
+        steps = SiteSteps(stage.box, number, side, strike, fits)
+        stage.start(address)
+        await stage.until(steps.struck.is_set, f"request {number}")
+        if trouble == "kill":
+            stage.start(address)
+        await stage.settled()
+        step = steps.steps[number - 1]
+        print(f"{trouble} {side} request {number}: {step}: {time.monotonic() - stage.began:.1f} s")
+
+
 # Every step
 
 LASTS = re.compile(r"COMMIT of|\(connects\)|INSERT INTO replicas|DELETE FROM replicas|pg_try_advisory_lock|LISTEN")
 """What changes something for good, or who may do what. Between two of these, a replica that is killed leaves the same."""
 
-STEPS, LASTING = 880, 64
+STEPS, LASTING, REQUESTS = 880, 64, 60
 """About so many there are until everything is done; the replica goes on asking, so that each number is reached."""
-
-PORTION, FEW = 20, 8
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("first", range(1, STEPS, PORTION))
-async def test_the_network_is_cut_at_each_step(first: int, pair: Pair, tmp_path: Path) -> None:
-    """Of a replica that is the only one."""
-    for number in range(first, first + PORTION):
-        folder = tmp_path / str(number)
-        await play("cut", SIDES[number % 2], number, bool, folder=folder, pair=pair, server=Server.shared())
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("first", range(1, LASTING, FEW))
-@pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("trouble", ["cut", "kill", "stop"])
-async def test_struck_at_each_step_that_lasts(
-    trouble: Trouble, side: Side, first: int, pair: Pair, own_server: Server, tmp_path: Path
-) -> None:
-    """The same where something is committed, connected or locked, before and after, and whatever may happen there."""
-    for number in range(first, first + FEW):
-        folder = tmp_path / str(number)
-        await play(trouble, side, number, lasts, folder=folder, pair=pair, server=own_server)
 
 
 def lasts(statement: str) -> bool:
+    """Whether a step is one of those."""
     return LASTS.search(statement) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(1, STEPS + 1))
+async def test_the_network_is_cut_at_each_step(number: int, pair: Pair, tmp_path: Path) -> None:
+    """Of a replica that is the only one: what it only reads for is cut as well, where nothing is lost but its way."""
+    await play("cut", SIDES[number % 2], number, bool, folder=tmp_path, pair=pair, server=Server.shared())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(1, LASTING + 1))
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("trouble", ["cut", "kill", "stop"])
+async def test_struck_where_something_lasts(
+    trouble: Trouble, side: Side, number: int, pair: Pair, own_server: Server, tmp_path: Path
+) -> None:
+    """Where something is committed, connected or locked, before and after: any of the three."""
+    await play(trouble, side, number, lasts, folder=tmp_path, pair=pair, server=own_server)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(1, REQUESTS + 1))
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("trouble", ["cut", "kill"])
+async def test_struck_at_each_request(trouble: Trouble, side: Side, number: int, pair: Pair, tmp_path: Path) -> None:
+    """The network to the site is cut, or the replica is killed, before a request is carried out, or before its answer."""
+    await play_at_site(trouble, side, number, bool, folder=tmp_path, pair=pair)

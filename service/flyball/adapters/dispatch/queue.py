@@ -7,6 +7,7 @@ transaction that stores the looks, and deleted when a worker has dealt with it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -110,6 +111,9 @@ class LookQueue:
         return len(jobs)
 
     async def _work(self, looks: list[list[str]]) -> None:
+        job = asyncio.current_task()
+        if job is not None:
+            job.add_done_callback(_look_at)
         await self._handle([LookKey(*key) for key in looks])
 
 
@@ -148,6 +152,14 @@ def _steps() -> list[tuple[str, str]]:
 
     folder = Path(procrastinate.schema.SchemaManager.get_migrations_path())
     return [(file.name, file.read_text(encoding="utf-8")) for file in folder.glob("*.sql")]
+
+
+def _look_at(job: asyncio.Task[Any]) -> None:
+    """Take note of how a job ended. A job that was dealt with and could not be struck off because the database went away
+    is given back when its worker is gone (`reap`); nobody else looks, and Python would say so with a traceback.
+    """
+    if not job.cancelled():
+        job.exception()
 
 
 def _quiet_pool(**arguments: Any) -> AsyncConnectionPool[Any]:
