@@ -236,8 +236,7 @@ async def play(
 ) -> None:
     """The first replica's n-th fitting step to the database is struck; then all must come right."""
     address = server.new_database()
-    struck: list[Callable[[], None]] = []
-    with SteppedWire(address, number=number, side=side, strike=lambda: struck[0](), fits=fits) as wire:
+    with SteppedWire(address, number=number, side=side, fits=fits) as wire:
         async with staged(folder, pair, address) as stage:
 
             def cut() -> None:
@@ -248,7 +247,7 @@ async def play(
                 server.stop("immediate")
                 server.start()
 
-            struck.append({"cut": cut, "kill": stage.kill, "stop": stop}[trouble])
+            wire.strike = {"cut": cut, "kill": stage.kill, "stop": stop}[trouble]
             stage.start(wire.address)
             await stage.until(wire.struck.is_set, f"step {number}")
             if trouble == "kill":

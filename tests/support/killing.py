@@ -35,7 +35,6 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
 
 def child(asked):
-    os.setsid()
     os.chdir(asked["folder"])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     log = os.open("daemon.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -48,6 +47,7 @@ def child(asked):
 for line in sys.stdin:
     asked = json.loads(line)
     pid = os.fork()
+    os.setpgid(pid, pid)  # of itself, or of the child: both, so that neither comes too late
     if not pid:
         child(asked)
     print(pid, flush=True)
@@ -116,9 +116,7 @@ class Nursery:
         self._process.kill()
         self._process.communicate()
 
-    def start(
-        self, config: Path, environment: Mapping[str, str] | None = None, *, until_idle: bool = True
-    ) -> Daemon:
+    def start(self, config: Path, environment: Mapping[str, str] | None = None, *, until_idle: bool = True) -> Daemon:
         """A run on a config folder, begun; a single one, unless asked otherwise."""
         arguments = ["--config", str(config), "run", *(["--until-idle"] if until_idle else [])]
         folder = config.parent
@@ -133,6 +131,7 @@ class Nursery:
     @property
     def has_news(self) -> bool:
         """Whether there is a line to read."""
+        assert self._process.stdout is not None
         return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def line(self) -> str:

@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from flyball.sandbox import Sandbox
 from flyball.sandbox.api.call import Reply
@@ -43,10 +43,10 @@ class SteppedWire(Wire):
         address: of the database.
         number: the step at which something happens, from 1; 0: nothing does.
         side: before it, or after.
-        strike: what happens; it is called in a thread of the wire's.
         fits: which steps count, by their statement; by default all but signs of life.
 
     Attributes:
+        strike: what happens; it is called in a thread of the wire's.
         steps: the steps so far that fitted, as their statements.
         struck: set once it has happened.
     """
@@ -57,12 +57,12 @@ class SteppedWire(Wire):
         *,
         number: int = 0,
         side: Side = "before",
-        strike: Callable[[], None] = lambda: None,
         fits: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self.steps: list[str] = []
         self.struck = threading.Event()
-        self._number, self._side, self._strike, self._fits = number, side, strike, fits
+        self.strike: Callable[[], None] = lambda: None
+        self._number, self._side, self._fits = number, side, fits
         self._counting = threading.Lock()
         self._muted: dict[socket.socket, threading.Event] = {}
         super().__init__(address)
@@ -79,7 +79,7 @@ class SteppedWire(Wire):
                         answered = self._muted[server] = threading.Event()
                         server.sendall(message)
                         answered.wait(_ANSWERED_WITHIN)
-                    self._strike()
+                    self.strike()
                     self.struck.set()
                     self._end(client, server)
                     return
@@ -196,7 +196,7 @@ class SiteSteps:
         self.steps: list[str] = []
         self.struck = threading.Event()
         self._number, self._side, self._strike, self._fits = number, side, strike, fits
-        self._server: Any = box._server
+        self._server = cast("Any", box._server)
         self._answer = self._server._answer
         self._server._answer = self._hooked
 

@@ -155,8 +155,8 @@ def _steps() -> list[tuple[str, str]]:
 
 
 def _look_at(job: asyncio.Task[Any]) -> None:
-    """Take note of how a job ended. A job that was dealt with and could not be struck off because the database went away
-    is given back when its worker is gone (`reap`); nobody else looks, and Python would say so with a traceback.
+    """Take note of how a job ended. One that was dealt with and not struck off because the database went away
+    is given back when its worker is gone (`reap`). Nobody else looks, and Python would say so with a traceback.
     """
     if not job.cancelled():
         job.exception()
