@@ -187,7 +187,8 @@ class Stage:
         messages = self.receiver.messages
         assert {message.body["status"] for message in messages} == {"open"}
         assert len({(message.key, message.raw) for message in messages}) == 1
-        assert not self.mistakes(), self.logs()
+        mistakes = self.mistakes()
+        assert not mistakes, "\n".join(mistakes)
 
     def mistakes(self) -> list[str]:
         """Lines of the logs that tell of a mistake of ours."""

@@ -150,7 +150,7 @@ class _Frontend:
             return f"COMMIT of {changed}" if changed else statement
         if statement.startswith(("BEGIN", "ROLLBACK")) and not statement.startswith("ROLLBACK TO"):
             self._changed = {}
-        if found := CHANGE.search(statement):
+        if (found := CHANGE.search(statement)) and "flyball_commits" not in found[0]:
             self._changed[found[0]] = None
         return statement
 
