@@ -46,7 +46,6 @@ HAND_OUT = r"COMMIT of .*procrastinate_defer_jobs_v1$"
 MOMENTS: dict[str, tuple[Trouble, Side, str]] = {
     "cut in the making of the tables": ("cut", "before", r"CREATE TABLE effects"),
     "cut before it has joined": ("cut", "before", r"INSERT INTO replicas"),
-    "cut once it has joined": ("cut", "after", r"INSERT INTO replicas"),
     "cut in the storing of an attempt": ("cut", "before", r"INSERT INTO attempts"),
     "cut before the commit of an attempt": ("cut", "before", ATTEMPT),
     "cut after the commit of an attempt": ("cut", "after", ATTEMPT),
@@ -79,7 +78,9 @@ async def test_struck_in_the_middle(moment: str, pair: Pair, own_server: Server,
     await play(trouble, side, 1, matching(statement), folder=tmp_path, pair=pair, server=server)
 
 
-@pytest.mark.parametrize("moment", AT_SITE)
+@pytest.mark.parametrize(
+    "moment", [pytest.param(one, marks=pytest.mark.slow if one.startswith("killed") else ()) for one in AT_SITE]
+)
 async def test_struck_at_a_request(moment: str, pair: Pair, tmp_path: Path) -> None:
     """That makes something on the site."""
     trouble, side, request = AT_SITE[moment]
@@ -92,16 +93,22 @@ def matching(pattern: str) -> Callable[[str], bool]:
 
 
 @pytest.mark.parametrize(
-    "side", [pytest.param(side, marks=() if side == "before" else pytest.mark.slow) for side in SIDES]
+    ("trouble", "side"),
+    [
+        ("kill", "before"),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)
+            for one in [("cut", "before"), ("cut", "after"), ("kill", "after")]
+        ),
+    ],
 )
-@pytest.mark.parametrize("trouble", ["cut", "kill"])
 async def test_struck_in_a_take_over(trouble: Trouble, side: Side, pair: Pair, tmp_path: Path) -> None:
     """One was killed before the answer to its launch; the one that takes up its work is struck as it strikes it off."""
     address = Server.shared().new_database()
     with SteppedWire(address, number=1, side=side, fits=matching("COMMIT of DELETE FROM replicas")) as wire:
         async with staged(tmp_path, pair, address) as stage:
             launched = SiteSteps(stage.box, 1, "after", stage.kill, matching(r"POST .*/analyses$"))
-            stage.start(address)
+            await stage.start(address)
             await stage.until(launched.struck.is_set, "the first one is killed")
 
             def cut() -> None:
@@ -109,10 +116,10 @@ async def test_struck_in_a_take_over(trouble: Trouble, side: Side, pair: Pair, t
                 wire.cut_all()
 
             wire.strike = stage.kill if trouble == "kill" else cut
-            stage.start(wire.address)
+            await stage.start(wire.address)
             await stage.until(wire.struck.is_set, "the second one takes over")
             if trouble == "kill":
-                stage.start(address)
+                await stage.start(address)
             await stage.settled()
             print(f"{trouble} {side} a take-over: {time.monotonic() - stage.began:.1f} s")
 

@@ -105,9 +105,11 @@ class Stage:
         self._begun = threading.Event()
         self.began = time.monotonic()
 
-    def start(self, address: str) -> Daemon:
-        """One more replica, which reaches the database at this address; at most two live at one time."""
+    async def start(self, address: str) -> Daemon:
+        """One more replica, which reaches the database at this address; the one before the last must be dead."""
         number = len(self._replicas)
+        if number >= len(self._pair.nurseries):
+            await self._replicas[-len(self._pair.nurseries)][0].end()
         config = write_lab(
             self._folder / f"replica-{number + 1}",
             self.box.key,
@@ -230,10 +232,10 @@ async def play(
                 server.start()
 
             wire.strike = {"cut": cut, "kill": stage.kill, "stop": stop}[trouble]
-            stage.start(wire.address)
+            await stage.start(wire.address)
             await stage.until(wire.struck.is_set, f"step {number}")
             if trouble == "kill":
-                stage.start(address)
+                await stage.start(address)
             await stage.settled()
             step = wire.steps[number - 1][:100] or "(sync)"
             print(f"{trouble} {side} step {number}: {step}: {time.monotonic() - stage.began:.1f} s")
@@ -247,10 +249,10 @@ async def play_at_site(
     async with staged(folder, pair, address) as stage:
         strike = stage.kill if trouble == "kill" else lambda: None
         steps = SiteSteps(stage.box, number, side, strike, fits)
-        stage.start(address)
+        await stage.start(address)
         await stage.until(steps.struck.is_set, f"request {number}")
         if trouble == "kill":
-            stage.start(address)
+            await stage.start(address)
         await stage.settled()
         step = steps.steps[number - 1]
         print(f"{trouble} {side} request {number}: {step}: {time.monotonic() - stage.began:.1f} s")
