@@ -141,7 +141,8 @@ class Daemon(Loops):
             route=self.book.route,
             at_once=at_once,
             observe=self._saw_attempt,
-            looked=self.ring,
+            ended=self._act.ring,
+            owed=self._decide.ring,
             mask=self.secrets.mask,
         )
         self.book.equip(self.crew)

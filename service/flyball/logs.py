@@ -16,11 +16,11 @@ from collections.abc import Mapping, MutableMapping
 from collections.abc import Set as AbstractSet
 from datetime import date, timedelta
 from enum import Enum
-from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, Literal, TextIO
 from urllib.parse import quote, quote_plus
 
+import orjson
 import structlog
 
 LogFormat = Literal["auto", "json", "console"]
@@ -30,6 +30,7 @@ MASK = "***"
 _WHOLE_WORD_BELOW = 4  # a shorter secret would blacken half of every text, so it is masked as a whole word only
 _LONG_LINE = 8
 _DEEPEST = 8
+_MOST_NAMES = 1024
 _SENSITIVE = re.compile(
     r"(?:.*[_-])?(?:passw(?:or)?d|secret|secrets|token|api[_-]?key|authorization|cookie|licen[cs]e)", re.IGNORECASE
 )
@@ -44,6 +45,7 @@ class Secrets:
 
     def __init__(self, *values: str) -> None:
         self._spellings: set[str] = set()
+        self._names: dict[str, tuple[str, bool]] = {}  # names of values: masked, and whether the value is to be
         self._pattern: re.Pattern[str] | None = None
         for value in values:
             self.add(value)
@@ -68,6 +70,7 @@ class Secrets:
                 json.dumps(part, ensure_ascii=False)[1:-1],
                 repr(part)[1:-1],
             }
+        self._names.clear()
         ordered = sorted(self._spellings, key=lambda text: (-len(text), text))
         self._pattern = re.compile("|".join(_alternative(text) for text in ordered))
 
@@ -94,10 +97,14 @@ class Secrets:
         if depth >= _DEEPEST:
             return self.mask(repr(value))
         if isinstance(value, Mapping):
-            return {
-                self.mask(str(key)): MASK if one is not None and _sensitive(str(key)) else self.masked(one, depth + 1)
-                for key, one in value.items()
-            }
+            found: dict[str, Any] = {}
+            for key, one in value.items():
+                name, sensitive = self._named(str(key))
+                if type(one) is str and not sensitive:  # most of them
+                    found[name] = self.mask(one)
+                else:
+                    found[name] = MASK if sensitive and one is not None else self.masked(one, depth + 1)
+            return found
         if isinstance(value, (list, tuple, AbstractSet)):
             return [self.masked(one, depth + 1) for one in value]
         if isinstance(value, bytes):
@@ -106,11 +113,14 @@ class Secrets:
             return self.mask(f"{type(value).__name__}: {value}")
         return self.mask(str(_plain(value)))
 
-
-@lru_cache(maxsize=1024)
-def _sensitive(key: str) -> bool:
-    """Whether a key's name says that its value is a secret."""
-    return _SENSITIVE.fullmatch(key) is not None
+    def _named(self, key: str) -> tuple[str, bool]:
+        """A value's name, masked, and whether it says that the value is a secret. The same few come again and again."""
+        known = self._names.get(key)
+        if known is None:
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            known = self._names[key] = (self.mask(key), _SENSITIVE.fullmatch(key) is not None)
+        return known
 
 
 def _alternative(text: str) -> str:
@@ -179,7 +189,7 @@ def configure(
 
 def _renderer(*, console: bool, colors: bool) -> Any:
     if not console:
-        return structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False, allow_nan=False)
+        return structlog.processors.JSONRenderer(serializer=_as_json)
     return structlog.dev.ConsoleRenderer(
         colors=colors,
         timestamp_key="at",
@@ -201,6 +211,14 @@ class _Masking:
                 if isinstance(value, str) and key not in ("exception", "stack") and not value.isprintable():
                     masked[key] = _escaped(value)
         return masked
+
+
+def _as_json(value: Any, **_: Any) -> str:
+    """As text. Numbers of more than 64 bits and broken Unicode are beyond the quicker encoder."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _escaped(text: str) -> str:

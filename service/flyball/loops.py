@@ -72,6 +72,7 @@ class Loops(ABC):
     replicas: Replicas | None
     _decide: Bell
     _act: Bell
+    _next_decide = 0.0  # monotonic; for a single run
 
     @property
     @abstractmethod
@@ -227,7 +228,17 @@ class Loops(ABC):
         await self.hooks.step()
 
     async def _work(self, tasks: asyncio.TaskGroup) -> bool:
-        return bool(await self.dispatcher.step() or await self.crew.step(tasks))
+        """Decide, or else act. While attempts are under way, each of which ends with a ring, looks are asked for only
+        if some are known to be there, and from time to time.
+        """
+        now = self.clock.monotonic()
+        if self._decide.rung or not self.crew.under_way or now >= self._next_decide:
+            self._decide.hear()
+            self._next_decide = now + IDLE_LOOK
+            if await self.dispatcher.step():
+                self._decide.ring()
+                return True
+        return bool(await self.crew.step(tasks))
 
     async def _busy(self) -> bool:
         busy = self.crew.under_way or await self._due_soon() or await self.doubts.step()

@@ -17,6 +17,15 @@ class Bell:
         """There is something to do."""
         self._event.set()
 
+    @property
+    def rung(self) -> bool:
+        """It was rung since the last time that somebody waited, or heard it."""
+        return self._event.is_set()
+
+    def hear(self) -> None:
+        """Whatever it was rung for is about to be done."""
+        self._event.clear()
+
     async def wait(self, seconds: float) -> None:
         """Until rung, or so many seconds."""
         try:

@@ -283,7 +283,8 @@ class Bench:
             route=lambda change: [],
             at_once=64,
             observe=lambda effect, report, seconds: self.ends.append((effect, report)),
-            looked=lambda: None,
+            ended=lambda: None,
+            owed=lambda: None,
             mask=lambda text: text.replace("s3cret", "***"),
             pause=0.0,
         )

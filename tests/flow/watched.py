@@ -114,7 +114,8 @@ class Watched:
             route=self.poller.route,
             at_once=16,
             observe=lambda *_: None,
-            looked=lambda: None,
+            ended=lambda: None,
+            owed=lambda: None,
         )
         await self.dispatcher.look_everywhere(new)
 

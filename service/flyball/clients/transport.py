@@ -142,6 +142,7 @@ class Transport:
         self._clock = clock
         self._kept: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
+        self._date: str | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -331,8 +332,9 @@ class Transport:
             return Response(response.status, kept, body)
 
     def _compare_clocks(self, date: str | None) -> None:
-        if date is None:
+        if date is None or date == self._date:  # it says whole seconds, and a second has hundreds of answers
             return
+        self._date = date
         try:
             there = parsedate_to_datetime(date)
         except ValueError:

@@ -24,6 +24,7 @@ from flyball.effects.common import (
     container_json,
     lacking,
     may_reach,
+    node_at,
     reads_of,
 )
 from flyball.effects.port import Hands
@@ -64,7 +65,7 @@ class TagEntry(Entry):
     def because(self, moment: Moment) -> Iterable[Because]:
         """`when` and the conditions; and why nothing can be tagged, where there is nothing."""
         yield from Entry.because(self, moment)
-        if container_json(moment.document, self.on) is None:
+        if node_at(moment.document, self.on) is None:
             yield lacking(moment.document, self.on, "tag it")
 
     def wishes(self, moment: Moment) -> Iterable[Wish]:

@@ -86,10 +86,15 @@ class Router:
         node = change.node
         parts = _parts(change)
         labels = _labels(change)
+        fitting: dict[tuple[str, ...], bool] = {}  # rules with the same scope are many
         for rule in self._about(node.level, change.project):
             globs = self._own_label.get((rule.id, node.level))
-            if globs is not None and not any(globs.match(label) for label in labels):
-                continue
+            if globs is not None:
+                fits = fitting.get(globs.written)
+                if fits is None:
+                    fits = fitting[globs.written] = any(globs.match(label) for label in labels)
+                if not fits:
+                    continue
             if rule.site == node.key.site and (parts is None or _reads_any(rule, node.level, parts)):
                 yield from self._looks(rule, change)
 
@@ -123,7 +128,7 @@ class Router:
         for ident in around:
             yield Look(rule.id, site, across or each, ident, each, fits=fits, since=since)
         if level is each:
-            if self._may_fit(rule, change):
+            if (rule.id, level) in self._own_label or self._may_fit(rule, change):
                 yield Look(rule.id, site, each, node.id, each)
         elif (level in below(each) or level in rule.rests_on) and not around:
             for ident in _ids_at(change, each):

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros_or_none, node_row, row_node
-from flyball.ledger.mirror import Change, by_level, chunks, find, upsert
+from flyball.ledger.mirror import THESE, Change, by_level, chunks, find, upsert
 from flyball.ledger.prints import content_of
 from flyball.ledger.tables import nodes
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
@@ -35,6 +35,7 @@ _OUTLINE = (
     nodes.c.settled_from,
     nodes.c.presence,
 )
+_OUTLINES = select(*_OUTLINE).where(*THESE)
 _TOUCHED = (
     update(nodes)
     .where(
@@ -98,8 +99,7 @@ def outlines_of(connection: Connection, keys: Iterable[NodeKey]) -> dict[NodeKey
     found: dict[NodeKey, Any] = {}
     for (site, level), ids in by_level(keys).items():
         for some in chunks(ids):
-            query = select(*_OUTLINE).where(nodes.c.site == site, nodes.c.level == str(level), nodes.c.id.in_(some))
-            for row in connection.execute(query):
+            for row in connection.execute(_OUTLINES, {"of_site": site, "of_level": str(level), "some": some}).all():
                 found[NodeKey(site, level, row.id)] = row
     return found
 

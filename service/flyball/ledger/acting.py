@@ -98,7 +98,7 @@ def _blocked() -> Any:
 _DUE = (
     select(effects)
     .where(effects.c.state == bindparam("of_state"), effects.c.due <= bindparam("by"))
-    .where(effects.c.site.in_(bindparam("of_sites", expanding=True)), ~_blocked())
+    .where(effects.c.site == bindparam("of_site"), ~_blocked())
     .order_by(effects.c.due, effects.c.id)
     .limit(bindparam("most"))
 )
@@ -115,9 +115,10 @@ _ATTEMPT = insert(attempts)
 
 
 def _due(connection: Connection, now: datetime, limit: int, sites: Collection[str]) -> list[Any]:
-    """State by state, so that the index gives the first ones in order, however many there are."""
-    asked = {"by": micros(now), "of_sites": list(sites), "most": limit}
-    found = [row for state in DUE for row in connection.execute(_DUE, {"of_state": state, **asked})]
+    """By site and state, so that the index gives the first ones in order, however many there are."""
+    asked = {"by": micros(now), "most": limit}
+    places = [{"of_site": site, "of_state": state, **asked} for site in sites for state in DUE]
+    found = [row for place in places for row in connection.execute(_DUE, place).all()]
     return sorted(found, key=lambda row: (row.due, row.id))[:limit]
 
 
@@ -151,8 +152,7 @@ def _sorted_out(
                 params["siblings"] = sibling_targets(connection, effect)
             elif effect.kind in _FORGETTABLE and (said := _said(connection, effect)).forgotten:
                 params["forgotten"] = sorted(said.forgotten)
-            number = effect.attempts + 1
-            begun.append(replace(effect, state=EffectState.RUNNING, attempts=number, params=params, due=None))
+            begun.append(effect.begun(params))
     _begin(connection, begun, caps, now, replica)
     store_book(connection, present.book, now)
     return begun
@@ -179,7 +179,7 @@ def _message(
         return []
     if not effect.unclear:
         ready = post.carry(ready, _companions(connection, ready, gate, post, now))
-    return [replace(ready, state=EffectState.RUNNING, attempts=effect.attempts + 1, due=None)]
+    return [ready.begun(ready.params)]
 
 
 def _companions(connection: Connection, effect: Effect, gate: Gate, post: Post, now: datetime) -> list[Effect]:
@@ -269,7 +269,7 @@ def _cancel(connection: Connection, row: Any, effect: Effect, present: Present, 
         forget_post(connection, effect)
     if effect.kind == TAG and effect.params["operation"] == ADD:
         key = (effect.site, subject_of(effect.params))
-        if present.book.marks.get(key) in ("trying", "failed") and not present.book.is_wanted(*key):
+        if present.book.marks.get(key) in ("trying", "failed") and not present.is_claimed(key):
             present.book.set_mark(*key, None)
 
 

@@ -19,6 +19,7 @@ _WHOLE = 1 << 63
 _LARGEST = 10**300
 _DEEPEST = 100
 _LEVELS = {str(level): level for level in Level}
+_STATES = {str(state): state for state in EffectState}
 _PRESENCES = {str(presence): presence for presence in Presence}
 
 
@@ -133,29 +134,32 @@ def row_node(row: Any) -> Node:
 
 def row_target(row: Any) -> Target:
     """The target columns of a row (`site`, `level`, `target`, `path`)."""
-    return Target(row.site, Level(row.level), row.target, row.path)
+    return Target(row.site, _LEVELS[row.level], row.target, row.path)
 
 
 def row_effect(row: Any) -> Effect:
-    """A row of `effects` as an effect."""
+    """A row of `effects`, with all columns in their order, as an effect."""
+    # Taken apart at once, as in `row_node`: every attempt reads one.
+    ident, site, rule, _, level, target, path, kind, state, once_key, _, _, slot, summary, params, *rest = row
+    created, updated, due, _, attempts, failures, unclear, looked, _, _, outcome, _, _, error, *_ = rest
     return Effect(
-        id=str(row.id),
-        site=row.site,
-        rule=row.rule,
-        target=row_target(row),
-        kind=row.kind,
-        state=EffectState(row.state),
-        once_key=row.once_key,
-        slot=row.slot,
-        summary=row.summary,
-        params=unpack(row.params),
-        created=moment(row.created),
-        updated=moment(row.updated),
-        attempts=row.attempts,
-        unclear=row.unclear,
-        looked=row.looked,
-        outcome=unpack(row.outcome),
-        error=row.error,
-        due=moment_or_none(row.due),
-        failures=row.failures,
+        str(ident),
+        site,
+        rule,
+        Target(site, _LEVELS[level], target, path),
+        kind,
+        _STATES[state],
+        once_key,
+        slot,
+        summary,
+        orjson.loads(params),
+        moment(created),
+        moment(updated),
+        attempts,
+        unclear,
+        looked,
+        unpack(outcome),
+        error,
+        moment_or_none(due),
+        failures,
     )

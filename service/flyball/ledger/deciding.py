@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
 
+from flyball.ledger.among import Among
 from flyball.ledger.book import load_book, store_book
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, moment, unpack
@@ -33,7 +34,7 @@ _EFFECT = insert(effects)
 _WAITING = (effects.c.state == _HELD, effects.c.held_for == APPROVAL)
 _FOR_APPROVAL = select(effects.c.id).where(*_WAITING).limit(1)
 # Built once: for few looks at a time, building a statement costs more than running it.
-_OF_RULES = RULE_OF_DUE.in_(bindparam("of_rules", expanding=True))
+_OF_RULES = Among(RULE_OF_DUE, "of_rules")
 _DUE = select(looks).where(looks.c.due <= bindparam("by"), _OF_RULES).order_by(looks.c.due).limit(bindparam("most"))
 _NEXT = select(func.min(looks.c.due)).where(_OF_RULES)
 
@@ -72,7 +73,7 @@ class Stored:
 def due_looks(connection: Connection, now: datetime, limit: int, rule_ids: Sequence[str]) -> list[Due]:
     """The looks that are due, oldest first, of the rules named."""
     asked = {"by": micros(now), "of_rules": list(rule_ids), "most": limit}
-    return [_due(row) for row in connection.execute(_DUE, asked)]
+    return [_due(row) for row in connection.execute(_DUE, asked).all()]
 
 
 def looks_among(connection: Connection, keys: Sequence[LookKey], now: datetime, rule_ids: Collection[str]) -> list[Due]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from flyball.ledger.alerting import note_alert
+from flyball.ledger.among import Among
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.gathering import note_members
@@ -27,7 +28,7 @@ from flyball.rules.claims import ALERT, COLLECTION, TAG
 
 LONGEST_PAUSE = 300_000_000  # microseconds
 _ENDS = (EffectState.DONE, EffectState.FAILED, EffectState.CANCELLED)
-_THESE = select(effects).where(effects.c.id.in_(bindparam("some", expanding=True)))
+_THESE = select(effects).where(Among(effects.c.id, "some"))
 _CLOSED = (
     update(attempts)
     .where(attempts.c.effect == bindparam("of_effect"), attempts.c.number == bindparam("of_number"))
@@ -50,15 +51,28 @@ class End:
     retry_in: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of some ends.
+
+    Attributes:
+        states: the effects' new states, in order.
+        looks: how many targets rules must look at because of them.
+    """
+
+    states: Sequence[EffectState]
+    looks: int
+
+
 def finish(
     connection: Connection, effect: Effect, report: Report, now: datetime, *, retry_in: float | None, route: Route
 ) -> EffectState:
     """Write how one attempt ended (see `finish_all`); the effect's new state."""
-    return finish_all(connection, [End(effect, report, retry_in)], now, route=route)[0]
+    return finish_all(connection, [End(effect, report, retry_in)], now, route=route).states[0]
 
 
-def finish_all(connection: Connection, ends: Sequence[End], now: datetime, *, route: Route) -> list[EffectState]:
-    """Write how some attempts ended, and what follows; the effects' new states, in order.
+def finish_all(connection: Connection, ends: Sequence[End], now: datetime, *, route: Route) -> Finished:
+    """Write how some attempts ended, and what follows.
 
     Doing it twice changes nothing: an attempt that is closed already is left as it is.
 
@@ -94,10 +108,10 @@ def finish_all(connection: Connection, ends: Sequence[End], now: datetime, *, ro
     _close_attempts(connection, mine, now)
     for names, some in changed.items():
         many(connection, _changing(names), some)
-    after_tags(connection, [ended for ended in mine if ended.effect.kind == TAG], now, route)
+    looks = after_tags(connection, [ended for ended in mine if ended.effect.kind == TAG], now, route)
     for ended in mine:
         _after(connection, ended, now)
-    return states
+    return Finished(states, looks)
 
 
 @lru_cache(maxsize=64)

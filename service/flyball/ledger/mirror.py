@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 
+from flyball.ledger.among import Among
 from flyball.ledger.bulk import many
-from flyball.ledger.codec import node_row, row_node, unpack
+from flyball.ledger.codec import pack, row_node, unpack
 from flyball.ledger.tables import nodes
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, below
 from flyball.model.node import Node, NodeKey, Presence
@@ -19,14 +20,21 @@ from flyball.model.node import Node, NodeKey, Presence
 CHUNK = 400  # keys a query; well below both databases' limit of bound values
 
 # Built once: for few nodes at a time, building a statement costs more than running it.
-_THESE = (
+THESE = (
     nodes.c.site == bindparam("of_site"),
     nodes.c.level == bindparam("of_level"),
-    nodes.c.id.in_(bindparam("some", expanding=True)),
+    Among(nodes.c.id, "some"),
 )
-_NODES = select(nodes).where(*_THESE)
-_KNOWN = select(nodes.c.id).where(*_THESE, nodes.c.presence == str(Presence.PRESENT))
-_TAGGED = select(nodes.c.id, nodes.c.doc).where(*_THESE, nodes.c.tags_known.is_(True))
+_NODES = select(nodes).where(*THESE)
+_KNOWN = select(nodes.c.id).where(*THESE, nodes.c.presence == str(Presence.PRESENT))
+_REWRITTEN = (
+    update(nodes)
+    .where(
+        nodes.c.site == bindparam("of_site"), nodes.c.level == bindparam("of_level"), nodes.c.id == bindparam("of_id")
+    )
+    .values(doc=bindparam("new_doc"), whole=bindparam("new_whole"))
+)
+_TAGGED = select(nodes.c.id, nodes.c.doc).where(*THESE, nodes.c.tags_known.is_(True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ def find(connection: Connection, keys: Iterable[NodeKey]) -> dict[NodeKey, Node]
     found: dict[NodeKey, Node] = {}
     for (site, level), ids in by_level(keys).items():
         for some in chunks(ids):
-            for row in connection.execute(_NODES, {"of_site": site, "of_level": str(level), "some": some}):
+            for row in connection.execute(_NODES, {"of_site": site, "of_level": str(level), "some": some}).all():
                 node = row_node(row)
                 found[node.key] = node
     return found
@@ -116,7 +124,7 @@ def tags_on(connection: Connection, keys: Iterable[NodeKey]) -> dict[NodeKey, li
     for (site, level), ids in by_level(keys).items():
         for some in chunks(ids):
             asked = {"of_site": site, "of_level": str(level), "some": some}
-            for ident, doc in connection.execute(_TAGGED, asked):
+            for ident, doc in connection.execute(_TAGGED, asked).all():
                 tags = unpack(doc).get("tags")
                 found[NodeKey(site, level, ident)] = tags if isinstance(tags, list) else []
     return found
@@ -127,7 +135,7 @@ def known_ids(connection: Connection, site: str, level: Level, ids: Sequence[str
     found: set[str] = set()
     for some in chunks(ids):
         asked = {"of_site": site, "of_level": str(level), "some": some}
-        found.update(connection.scalars(_KNOWN, asked))
+        found.update(connection.scalars(_KNOWN, asked).all())
     return found
 
 
@@ -278,9 +286,10 @@ def patch_tags(
             continue
         doc = {**before.doc, "tags": [*tags, tag] if there else [other for other in tags if other != tag]}
         known[key] = after = replace(before, doc=doc, whole=whole(doc))
-        rows[key] = node_row(after)
+        named = {"of_site": key.site, "of_level": str(key.level), "of_id": key.id}
+        rows[key] = {**named, "new_doc": pack(doc), "new_whole": after.whole}
         changes.append(Change(after, before, own=True))
-    upsert(connection, nodes, list(rows.values()), ("site", "level", "id"))
+    many(connection, _REWRITTEN, list(rows.values()))
     return changes
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from flyball.ledger.absorbing import absorb, mark_presence
+from flyball.ledger.among import Among
+from flyball.ledger.bulk import numbered
 from flyball.ledger.codec import micros, moment, pack, unpack
 from flyball.ledger.echoes import echoes
 from flyball.ledger.looking import Look, Owed, owe, owe_all
@@ -73,10 +75,7 @@ class Noticed:
 
 Route = Callable[[Change], Iterable[Look]]
 About = tuple[str, str, str]  # site, level, node
-# Numbers are asked for together with what tells the rows apart: in the order of the rows, SQLite would be given one
-# statement a row.
-_EVENTS = insert(events).returning(events.c.id, events.c.site, events.c.level, events.c.node)
-_THESE = select(events).where(events.c.id.in_(bindparam("some", expanding=True)))
+_THESE = select(events).where(Among(events.c.id, "some"))
 
 
 def notice(
@@ -143,8 +142,9 @@ def store_events(connection: Connection, seen: Sequence[Seen], *, source: str, n
     """Store events that cannot come twice: what each is about → its number."""
     if not seen:
         return {}
-    stored = connection.execute(_EVENTS, [_event(one, source, now) for one in seen])
-    return {(site, level, node): number for number, site, level, node in stored}
+    stamp = micros(now)
+    numbers = numbered(connection, events, [_event(one, source, stamp) for one in seen])
+    return {(one.site, one.level, one.node): number for one, number in zip(seen, numbers, strict=True)}
 
 
 def _about(node: Node) -> About:
@@ -172,7 +172,7 @@ def load_events(connection: Connection, numbers: Collection[int]) -> dict[int, d
     return found
 
 
-def _event(seen: Seen, source: str, now: datetime) -> dict[str, Any]:
+def _event(seen: Seen, source: str, stamp: int) -> dict[str, Any]:
     return {
         "site": seen.site,
         "kind": seen.kind,
@@ -180,7 +180,7 @@ def _event(seen: Seen, source: str, now: datetime) -> dict[str, Any]:
         "node": seen.node,
         "path": seen.path,
         "source": source,
-        "seen": micros(now),
+        "seen": stamp,
         "detail": pack(seen.detail),
         "dedupe": seen.dedupe,
     }

@@ -1,6 +1,6 @@
 """A ledger as a stream of JSON lines, and back: how a lab moves from one database to another, and is backed up.
 
-    {"flyball": "ledger", "format": 1, "schema": "0005", "tables": {"nodes": ["site", …], …}, "sequences": {…}}
+    {"flyball": "ledger", "format": 1, "schema": "0006", "tables": {"nodes": ["site", …], …}, "sequences": {…}}
     ["nodes", "main", "session", …]          one array a row, the values in the order of the header
     {"end": true, "rows": {"nodes": 1, …}, "sha256": "…"}
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
-from flyball.ledger.bulk import many
+from flyball.ledger.among import Among
+from flyball.ledger.bulk import many, numbered
 from flyball.ledger.codec import micros, pack
 from flyball.ledger.mirror import chunks
 from flyball.ledger.prints import print_of
@@ -33,12 +34,10 @@ _THIS_LOOK = (
 )
 _LOOK = (looks.c.rule, looks.c.site, looks.c.level, looks.c.target)
 _ABOUT = (decisions.c.rule, decisions.c.site, decisions.c.level, decisions.c.target)
-# Numbers are asked for with what tells the rows apart: in the order of the rows, SQLite would get a statement a row.
-_RECORD = insert(decisions).returning(decisions.c.id, *_ABOUT)
 # Built once: for few decisions at a time, building a statement costs more than running it.
 _STANDING = select(decisions.c.id, decisions.c.digest, *_ABOUT).where(
-    decisions.c.target.in_(bindparam("some", expanding=True)),
-    decisions.c.rule.in_(bindparam("of_rules", expanding=True)),
+    Among(decisions.c.target, "some"),
+    Among(decisions.c.rule, "of_rules"),
     decisions.c.current.is_(True),
 )
 _DONE = delete(looks).where(*_THIS_LOOK)
@@ -108,7 +107,8 @@ def record(connection: Connection, batch: Sequence[Decided], now: datetime) -> l
 
     None for those that were put off (no verdict yet).
     """
-    told = [(place, _row(item, now)) for place, item in enumerate(batch) if item.decision.verdict is not None]
+    stamp = micros(now)
+    told = [(place, _row(item, stamp)) for place, item in enumerate(batch) if item.decision.verdict is not None]
     last = _current(connection, [row for _, row in told])
     numbers: list[int | None] = [None] * len(batch)
     confirmed: list[int] = []
@@ -124,18 +124,17 @@ def record(connection: Connection, batch: Sequence[Decided], now: datetime) -> l
             replaced.append(number)
         fresh.append((place, row))
     for some in chunks(confirmed):
-        connection.execute(update(decisions).where(decisions.c.id.in_(some)).values(confirmed=micros(now)))
+        connection.execute(update(decisions).where(decisions.c.id.in_(some)).values(confirmed=stamp))
     for some in chunks(replaced):
         connection.execute(update(decisions).where(decisions.c.id.in_(some)).values(current=False))
     if fresh:
-        stored = connection.execute(_RECORD, [row for _, row in fresh])
-        given: dict[_About, int] = {(rule, site, level, target): number for number, rule, site, level, target in stored}
-        for place, row in fresh:
-            numbers[place] = given[_about(row)]
+        given = numbered(connection, decisions, [row for _, row in fresh])
+        for (place, _), number in zip(fresh, given, strict=True):
+            numbers[place] = number
     return numbers
 
 
-def _row(item: Decided, now: datetime) -> dict[str, Any]:
+def _row(item: Decided, stamp: int) -> dict[str, Any]:
     decision, target = item.decision, item.decision.target
     because = pack([line.as_json() for line in decision.because])
     wishes = [[wish.slot, str(wish.want), wish.once_key] for wish in decision.wishes]
@@ -149,8 +148,8 @@ def _row(item: Decided, now: datetime) -> dict[str, Any]:
         "verdict": str(decision.verdict),
         "because": because,
         "digest": print_of(because, pack([str(decision.verdict), wishes, decision.rule_version])),
-        "decided": micros(now),
-        "confirmed": micros(now),
+        "decided": stamp,
+        "confirmed": stamp,
         "event": item.due.event,
         "current": True,
     }
@@ -166,6 +165,6 @@ def _current(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[_Ab
     names = sorted({row["rule"] for row in rows})
     for some in chunks(sorted({row["target"] for row in rows})):
         asked = {"some": some, "of_rules": names}
-        for number, digest, rule, site, level, target in connection.execute(_STANDING, asked):
+        for number, digest, rule, site, level, target in connection.execute(_STANDING, asked).all():
             found[(rule, site, level, target)] = (number, digest)
     return found

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
+from flyball.ledger.among import Among
 from flyball.ledger.codec import micros, pack, unpack
 from flyball.ledger.mirror import chunks, upsert
 from flyball.ledger.tables import rulings
 from flyball.model.node import NodeKey
 
-_ON_TARGETS = select(rulings).where(rulings.c.target.in_(bindparam("some", expanding=True)))
+_ON_TARGETS = select(rulings).where(Among(rulings.c.target, "some"))
 RulingKey = tuple[str, str, str]  # rule, site, target id
 
 

@@ -204,7 +204,7 @@ effects = Table(
     Column("job_state", String(16)),  # and its state there, as last seen
     Column("error", Text),
     Column("decision", BigInteger),
-    Index("effects_by_due", "state", "due"),
+    Index("effects_by_due", "state", "site", "due"),
     Index("effects_by_rule", "rule", "kind", "state"),
     Index("effects_by_target", "target", "rule"),
     Index("effects_by_key", "once_key"),

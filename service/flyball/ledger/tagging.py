@@ -5,13 +5,13 @@ Takes many at a time: a site answers hundreds of tag writes a second, and each i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from flyball.ledger.book import load_subjects, store_book
+from flyball.ledger.book import claimed_among, load_standing, load_subjects, store_book
 from flyball.ledger.looking import Owed, owe_all
 from flyball.ledger.mirror import Change, patch_tags
 from flyball.ledger.noticing import Route, Seen, store_events
@@ -19,7 +19,7 @@ from flyball.ledger.planning import plan_tag
 from flyball.model.effect import Effect, EffectState, Report
 from flyball.model.levels import Level
 from flyball.model.node import NodeKey
-from flyball.rules.claims import ADD, TAG, Book, Claim, subject_of
+from flyball.rules.claims import ADD, TAG, Book, Claim, Subject, subject_of
 from flyball.rules.keys import whole_of
 from flyball.rules.reconciling import LEAVE
 
@@ -35,8 +35,9 @@ class Ended:
     state: EffectState
 
 
-def after_tags(connection: Connection, ended: Sequence[Ended], now: datetime, route: Route) -> None:
-    """Note what became of some tags. No two of them are about the same tag: effects on one wait for each other.
+def after_tags(connection: Connection, ended: Sequence[Ended], now: datetime, route: Route) -> int:
+    """Note what became of some tags; how many targets rules must look at because of it. No two of them are about the
+    same tag: effects on one wait for each other.
 
     Args:
         connection: of the transaction.
@@ -48,17 +49,19 @@ def after_tags(connection: Connection, ended: Sequence[Ended], now: datetime, ro
     done = [one for one in ended if one.state is EffectState.DONE]
     given_up = [one for one in ended if one.state is not EffectState.DONE and one.effect.params["operation"] == ADD]
     if not done and not given_up:
-        return
+        return 0
     changes = _patch(connection, done)
     book = Book()
-    load_subjects(connection, book, [_subject(one.effect) for one in done], bare=True)  # they say the rest themselves
+    claimed = claimed_among(connection, [_subject(one.effect) for one in done])
+    unsettled = [one for one in done if not _is_as_wanted(book, one, claimed)]
+    load_standing(connection, book, [_subject(one.effect) for one in unsettled])  # they say the rest themselves
     load_subjects(connection, book, [_subject(one.effect) for one in given_up])
-    for one in done:
+    for one in unsettled:
         _settle(connection, book, one, now)
     for one in given_up:
         _give_up(connection, book, one, now)
     store_book(connection, book, now)
-    _tell_others(connection, changes, now, route)
+    return _tell_others(connection, changes, now, route)
 
 
 def give_up_tag(connection: Connection, effect: Effect, now: datetime) -> None:
@@ -72,7 +75,7 @@ def give_up_tag(connection: Connection, effect: Effect, now: datetime) -> None:
         store_book(connection, book, now)
 
 
-def _subject(effect: Effect) -> tuple[str, str]:
+def _subject(effect: Effect) -> Subject:
     return effect.site, subject_of(effect.params)
 
 
@@ -85,6 +88,15 @@ def _patch(connection: Connection, done: Sequence[Ended]) -> list[tuple[Effect, 
         wanted.append((key, one.effect.params["tag"], bool(one.report.detail["present"])))
     changes = patch_tags(connection, wanted, whole=whole_of)
     return [(one.effect, change) for one, change in zip(done, changes, strict=True) if change is not None]
+
+
+def _is_as_wanted(book: Book, one: Ended, claimed: Collection[Subject]) -> bool:
+    """Whether the tag is there and some claim wants it: that is all there is to it, and whose it is is noted."""
+    key, detail = _subject(one.effect), one.report.detail
+    if not (detail["present"] and detail["mark"] in ("ours", "people") and key in claimed):
+        return False
+    book.set_mark(*key, detail["mark"])
+    return True
 
 
 def _settle(connection: Connection, book: Book, one: Ended, now: datetime) -> None:
@@ -114,7 +126,7 @@ def _claim_of(effect: Effect) -> Claim:
     return Claim(effect.rule, effect.target, effect.slot, TAG, effect.once_key, params, over, subject_of(effect.params))
 
 
-def _tell_others(connection: Connection, changes: Sequence[tuple[Effect, Change]], now: datetime, route: Route) -> None:
+def _tell_others(connection: Connection, changes: Sequence[tuple[Effect, Change]], now: datetime, route: Route) -> int:
     """Our own changes of tags are news for the other rules that read them."""
     seen = []
     for effect, change in changes:
@@ -125,4 +137,4 @@ def _tell_others(connection: Connection, changes: Sequence[tuple[Effect, Change]
     for effect, change in changes:
         event = led[(effect.site, str(change.node.level), change.node.id)]
         owed += [(look, event) for look in route(change) if look.rule != effect.rule]
-    owe_all(connection, owed, now=now)
+    return owe_all(connection, owed, now=now)

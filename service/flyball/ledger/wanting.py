@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from flyball.ledger.alerting import OPEN, REPEAT, alert_key, message_params, open_alerts
-from flyball.ledger.book import load_claims, load_subjects
+from flyball.ledger.book import claimed_among, load_claims, load_marks
 from flyball.ledger.gathering import is_needed
 from flyball.ledger.limiting import LAUNCH
 from flyball.ledger.scouting import known_to_attempt, takes_back
 from flyball.ledger.tables import claims, effects
 from flyball.model.effect import Effect
-from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, Book, Claim, channels_of, subject_of
+from flyball.rules.claims import ADD, ALERT, COLLECTION, TAG, Book, Claim, Subject, channels_of, subject_of
 
 MOST_KEYS = 500  # of earlier launches of one rule on one target
 
@@ -23,7 +23,7 @@ class Present:
     """What the ledger knows about some effects now: claims, marks, tags on containers, open alerts.
 
     Attributes:
-        book: the claims and marks; changes of it are the caller's to store.
+        book: the claims (not those on tags) and marks; changes of it are the caller's to store.
     """
 
     def __init__(self, connection: Connection, batch: Sequence[Effect]) -> None:
@@ -31,9 +31,15 @@ class Present:
         self.book = Book()
         tags = [effect for effect in batch if effect.kind == TAG]
         others = [effect for effect in batch if effect.kind != TAG]
-        load_subjects(connection, self.book, {(effect.site, subject_of(effect.params)) for effect in tags})
+        subjects = {(effect.site, subject_of(effect.params)) for effect in tags}
+        self._claimed = claimed_among(connection, subjects)
+        load_marks(connection, self.book, subjects)
         load_claims(connection, self.book, {(effect.rule, effect.site, effect.target.id) for effect in others})
         self._open = open_alerts(connection, (effect for effect in others if effect.kind == ALERT))
+
+    def is_claimed(self, subject: Subject) -> bool:
+        """Whether any claim wants a tag."""
+        return subject in self._claimed
 
     def wants(self, effect: Effect) -> bool:
         """Whether the claims ask for the effect, and it is not so already."""
@@ -41,8 +47,8 @@ class Present:
             key = (effect.site, subject_of(effect.params))
             mark = self.book.marks.get(key)
             if effect.params["operation"] == ADD:
-                return self.book.is_wanted(*key) and mark not in ("ours", "people", "removed")
-            return mark == "ours" and not self.book.is_wanted(*key)
+                return self.is_claimed(key) and mark not in ("ours", "people", "removed")
+            return mark == "ours" and not self.is_claimed(key)
         if effect.kind == ALERT:
             return self._wants_message(effect)
         if takes_back(effect):

@@ -102,6 +102,30 @@ class Effect:
         """Whether, should this look at the site find nothing either, another one is needed before anything is sent."""
         return self.unclear > 0 and self.looked + 1 < LOOKS_NEEDED
 
+    def begun(self, params: Mapping[str, Any]) -> Effect:
+        """As an attempt carries it out. (`dataclasses.replace` takes three times as long.)"""
+        return Effect(
+            self.id,
+            self.site,
+            self.rule,
+            self.target,
+            self.kind,
+            EffectState.RUNNING,
+            self.once_key,
+            self.slot,
+            self.summary,
+            params,
+            self.created,
+            self.updated,
+            self.attempts + 1,
+            self.unclear,
+            self.looked,
+            self.outcome,
+            self.error,
+            None,
+            self.failures,
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The shape of `/api/effects` and `--json`."""
         return {

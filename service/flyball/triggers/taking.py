@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -175,7 +175,8 @@ class Taking:
         """
         if change.node.level is Level.PROJECT or change.moved:
             return self.route(change)
-        return self.route(replace(change, project=self.projects.place_of(change.node.parents.get("project"))))
+        place = self.projects.place_of(change.node.parents.get("project"))
+        return self.route(Change(change.node, change.before, change.learned, change.own, place))
 
     async def _has_all(self, nodes: Sequence[Node], cursor: CursorAt | None) -> bool:
         """Whether there is nothing to store: the overlap brings the same rows again in each quiet round."""

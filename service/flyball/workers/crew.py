@@ -48,7 +48,8 @@ class Crew:
         route: which looks follow from our own changes.
         at_once: attempts under way at the most, for each site: a dead site holds up no other.
         observe: told of each attempt: effect, report, seconds.
-        looked: called after each attempt (new looks may be due).
+        ended: called after each attempt.
+        owed: called when rules must look at what attempts have changed.
         mask: takes secrets out of error texts.
         pause: seconds before an outcome that could not be written is written again, doubling.
 
@@ -72,7 +73,8 @@ class Crew:
         route: Route,
         at_once: int,
         observe: Callable[[Effect, Report, float], None],
-        looked: Callable[[], None],
+        ended: Callable[[], None],
+        owed: Callable[[], None],
         mask: Mask | None = None,
         pause: float = 0.2,
     ) -> None:
@@ -86,10 +88,10 @@ class Crew:
         self.routes: Mapping[str, posting.Route] = {}
         self._at_once = at_once
         self._observe = observe
-        self._looked = looked
+        self._ended = ended
         self._mask = mask
         self._pause = pause
-        self._ends = Ends(store, clock, lambda: self.route)
+        self._ends = Ends(store, clock, lambda: self.route, owed)
         self.replica: Callable[[], str | None] = lambda: None
         self.able: Callable[[], bool] = lambda: True
         self.under_way: dict[str, Effect] = {}
@@ -195,7 +197,7 @@ class Crew:
                 self.idle.set()
         if state is not None:
             self._note(effect, report, state, seconds)
-        self._looked()
+        self._ended()
 
     async def _write(
         self, effect: Effect, report: Report, retry_in: float | None, hurry: asyncio.Event

@@ -25,12 +25,16 @@ class Ends:
         store: the ledger.
         clock: the time.
         route: gives what says which looks follow from our own changes.
+        owed: called when looks have followed.
     """
 
-    def __init__(self, store: Store, clock: Clock, route: Callable[[], Route]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, route: Callable[[], Route], owed: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._route = route
+        self._owed = owed
         self._together: Together[End, EffectState] = Together(self._write_all, most=MOST)
 
     async def write(self, end: End) -> EffectState:
@@ -47,4 +51,7 @@ class Ends:
 
     async def _write(self, ends: Sequence[End]) -> Sequence[EffectState]:
         work = partial(finish_all, ends=ends, now=self._clock.now(), route=self._route())
-        return await self._store.write(work)
+        finished = await self._store.write(work)
+        if finished.looks:
+            self._owed()
+        return finished.states

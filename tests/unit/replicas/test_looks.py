@@ -97,14 +97,14 @@ class TestDeciding:
         mine, act = replica(bench, Deciding(2))
         await mine._decide(KEYS)
         assert handed(bench) == 2
-        assert act._event.is_set()
+        assert act.rung
 
     async def test_some_could_not_be_decided(self, bench: Bench) -> None:
         """Their site is just being read, or they were decided elsewhere."""
         mine, act = replica(bench, Deciding(0))
         await mine._decide(KEYS)
         assert handed(bench) == 0
-        assert not act._event.is_set()
+        assert not act.rung
 
     @pytest.mark.parametrize("error", [StoreError("away"), Fenced("declared dead")])
     async def test_the_ledger_is_not_to_be_written(self, bench: Bench, error: Exception) -> None:
@@ -112,7 +112,7 @@ class TestDeciding:
         mine, act = replica(bench, Deciding(error, error, 2))
         await mine._decide(KEYS)
         assert handed(bench) == 2
-        assert act._event.is_set()
+        assert act.rung
 
     async def test_the_queue_breaks_off(self, bench: Bench) -> None:
         """What was in hand then is handed back with the next ones that are handed out, though not at once."""

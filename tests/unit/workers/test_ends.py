@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from fakes.clock import FakeClock
-from flyball.ledger.finishing import End
+from flyball.ledger.finishing import End, Finished
 from flyball.model.effect import EffectState
 from flyball.model.errors import Stopping
 from flyball.model.ports import Store
@@ -25,6 +25,7 @@ class SlowStore:
         self.asked: list[list[Any]] = []
         self.groups: list[list[Any]] = []
         self.trouble: Exception | None = None
+        self.looks = 0
 
     async def write(self, work: Callable[[Any], Any]) -> Any:
         """Carry out one work."""
@@ -37,7 +38,7 @@ class SlowStore:
         if any(end == "broken" for end in ends):
             raise KeyError("broken")
         self.groups.append(ends)
-        return [EffectState.DONE for _ in ends]
+        return Finished([EffectState.DONE for _ in ends], self.looks)
 
 
 @pytest.fixture
@@ -77,6 +78,20 @@ async def test_those_that_gather_are_written_together(ends: Ends, store: SlowSto
         store.gates[1].set()
     assert [task.result() for task in written] == [EffectState.DONE] * 6
     assert store.groups == store.asked
+
+
+async def test_looks_that_follow_are_told_of(store: SlowStore) -> None:
+    """Whoever decides is woken once what follows is on record, and not otherwise."""
+    told: list[int] = []
+    ends = Ends(cast("Store", store), FakeClock(), lambda: lambda _change: (), lambda: told.append(len(store.groups)))
+    async with asyncio.TaskGroup() as tasks:
+        for number, looks in enumerate((0, 2)):
+            store.looks = looks
+            tasks.create_task(ends.write(end("a")))
+            await settle()
+            store.gates[number].set()
+            await settle()
+    assert told == [2]
 
 
 async def test_a_group_has_its_bounds(store: SlowStore, monkeypatch: pytest.MonkeyPatch) -> None:

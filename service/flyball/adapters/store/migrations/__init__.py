@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 
 from flyball.ledger.tables import metadata
 
-REVISIONS: Final = ("0001", "0004", "0005")
+REVISIONS: Final = ("0001", "0004", "0005", "0006")
 HEAD: Final = REVISIONS[-1]
 
 VERSION_TABLE: Final = "alembic_version"
