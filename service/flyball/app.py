@@ -127,7 +127,7 @@ class Daemon(Loops):
         self.dispatcher = Dispatcher(self.store, self.clock, ready=self._ready, skew=self._skew)
         self.book = Rulebook(self.dispatcher, self._reread)
         taken = await self.book.take(self._first_rules)
-        self.scouts = Scouts(self.store, self.clock, self._saw_request)
+        self.scouts = Scouts(self.store, self.clock, self._saw_request, share=self.replicas)
         self._connect()
         at_once = max([8, *(parts.settings.limits.concurrency * 2 for parts in self._all_parts())])
         plots = self.settings.data_dir / "plots"

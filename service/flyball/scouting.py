@@ -12,7 +12,7 @@ from flyball.model.ports import Clock, Store
 from flyball.rules.rule import Rule
 from flyball.scouts import ScoutParts, connect_scout
 from flyball.settings import NeuroscoutSite
-from flyball.sites import Observer
+from flyball.sites import Observer, Share
 from flyball.triggers.scouting import ScoutWatch
 
 
@@ -23,22 +23,24 @@ class Scouts:
         store: the ledger.
         clock: the time.
         observe: told about every request.
+        share: what the servers share with other replicas.
 
     Attributes:
         parts: site → what belongs to it.
         watches: site → the watch over the account; none for a server without one: nothing there is one's own.
     """
 
-    def __init__(self, store: Store, clock: Clock, observe: Observer) -> None:
+    def __init__(self, store: Store, clock: Clock, observe: Observer, *, share: Share | None = None) -> None:
         self._store = store
         self._clock = clock
         self._observe = observe
+        self._share = share
         self.parts: dict[str, ScoutParts] = {}
         self.watches: dict[str, ScoutWatch] = {}
 
     def add(self, name: str, settings: NeuroscoutSite, route: Route, changed: Callable[[], None]) -> ScoutParts:
         """A server; close its client in the end."""
-        parts = self.parts[name] = connect_scout(name, settings, self._clock, self._observe)
+        parts = self.parts[name] = connect_scout(name, settings, self._clock, self._observe, share=self._share)
         if settings.has_account:
             self.watches[name] = parts.watch(self._store, self._clock, route, changed)
         return parts

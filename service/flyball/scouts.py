@@ -14,9 +14,10 @@ from flyball.effects.scout.queue import CompileQueue
 from flyball.ledger.noticing import Route
 from flyball.model.ports import Clock, Store
 from flyball.settings import NeuroscoutSite
-from flyball.sites import Observer, RequestCount, timeouts_of
+from flyball.sites import Observer, RequestCount, Share, timeouts_of
 from flyball.triggers.scouting import ScoutWatch
 from flyball.workers.pace import AdaptivePace
+from flyball.workers.shared_pace import SharedPace
 
 WEB_PAGE_PACE = 5.0
 """Seconds between two looks at most while something is compiling, at first: as the server's own web page does."""
@@ -56,8 +57,10 @@ class ScoutParts:
         return wait.reset.total_seconds(), wait.timeout.total_seconds()
 
 
-def connect_scout(name: str, settings: NeuroscoutSite, clock: Clock, observe: Observer | None = None) -> ScoutParts:
-    """The parts of a Neuroscout server; nothing is sent yet."""
+def connect_scout(
+    name: str, settings: NeuroscoutSite, clock: Clock, observe: Observer | None = None, *, share: Share | None = None
+) -> ScoutParts:
+    """The parts of a Neuroscout server; nothing is sent yet. `share`: what it shares with other replicas."""
     pace = AdaptivePace(settings.limits.concurrency, settings.limits.rate)
     count = RequestCount()
     login = None
@@ -67,7 +70,8 @@ def connect_scout(name: str, settings: NeuroscoutSite, clock: Clock, observe: Ob
         settings.url,
         login,
         site=name,
-        pace=pace,
+        pace=pace if share is None else SharedPace(pace, share.budget(name), settings.limits.rate),
+        may_act=None if share is None else share.may_act,
         user_agent=f"Flyball/{__version__}",
         observer=count.observer(name, observe),
         timeouts=timeouts_of(settings.timeouts),
@@ -76,7 +80,7 @@ def connect_scout(name: str, settings: NeuroscoutSite, clock: Clock, observe: Ob
         client,
         Catalogue(client, clock.monotonic),
         Board(client, clock.now),
-        CompileQueue(settings.limits.compiling),
+        CompileQueue(settings.limits.compiling, shared=share is not None),
         min(WEB_PAGE_PACE, max(0.2, settings.poll.every.total_seconds())),
     )
     return ScoutParts(name, settings.url, settings, client, pace, count, scout)

@@ -14,6 +14,8 @@ from typing import Any
 
 import structlog
 
+from flyball.model.errors import FlyballError
+
 log = structlog.get_logger()
 GRACE = 6.0  # seconds; with what cancelling and closing take, a stop stays below 10 s
 RESTART_PAUSE = 5.0  # seconds before a service that failed by a fault of ours is started again
@@ -46,7 +48,8 @@ class Supervisor:
         """Run the services until `stop`; then let `drain` finish what is under way, and cancel the rest.
 
         A service that fails by a fault of ours is logged, shown as broken, and started again after a pause: one bad
-        site or page must not take the others down.
+        site or page must not take the others down. One that cannot go on just now is started again likewise, and is
+        told of in one line.
         """
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(self._keep(name, service), name=name) for name, service in services.items()]
@@ -73,6 +76,10 @@ class Supervisor:
             healed = loop.call_later(HEALED, self.broken.pop, name, None)
             try:
                 await service()
+            except FlyballError as error:  # no fault of ours: a database that is away for long, say
+                self.broken[name] = str(error)
+                log.warning("service.waits", service=name, reason=str(error))
+                await asyncio.sleep(RESTART_PAUSE)
             except Exception as error:  # the one place where faults of our own end
                 self.broken[name] = f"{type(error).__name__}: {error}"
                 log.exception("service.failed", service=name)

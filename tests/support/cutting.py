@@ -20,6 +20,7 @@ class Wire:
         plan: what happens to the coming commits, one each; None lets one through. Empty: all pass.
         cuts: how many were cut so far.
         down: refuse everything.
+        refuse: how many connections are refused before the next one is let through.
     """
 
     def __init__(self, address: str) -> None:
@@ -29,6 +30,7 @@ class Wire:
         self.plan: list[Cut | None] = []
         self.cuts = 0
         self.down = False
+        self.refuse = 0
         port = self._listener.getsockname()[1]
         self.address = f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}?sslmode=disable&gssencmode=disable"
         self._open: list[socket.socket] = []
@@ -57,11 +59,17 @@ class Wire:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            if self.down:
+            if self.down or self.refuse:
+                self.refuse = max(0, self.refuse - 1)
                 client.close()
                 continue
             server = socket.socket(socket.AF_UNIX)
-            server.connect(self._socket_path)
+            try:
+                server.connect(self._socket_path)
+            except OSError:  # the server itself is away
+                client.close()
+                server.close()
+                continue
             self._open += [client, server]
             threading.Thread(target=self._there, args=(client, server), daemon=True).start()
             threading.Thread(target=self._pump, args=(server, client), daemon=True).start()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -26,12 +27,14 @@ MOMENTS: tuple[Moment, ...] = ("arrived", "carried out", "answered")
 KILLED = -signal.SIGKILL
 
 _NURSERY = """
-import json, os, sys
+import importlib, json, os, sys
 from flyball.__main__ import main
 import flyball.app, flyball.cli.run
 
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+
 def child(asked):
-    os.setsid()
     os.chdir(asked["folder"])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     log = os.open("daemon.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -44,6 +47,7 @@ def child(asked):
 for line in sys.stdin:
     asked = json.loads(line)
     pid = os.fork()
+    os.setpgid(pid, pid)  # of itself, or of the child: both, so that neither comes too late
     if not pid:
         child(asked)
     print(pid, flush=True)
@@ -52,7 +56,7 @@ for line in sys.stdin:
 
 
 class Daemon:
-    """One `flyball run --until-idle`."""
+    """One `flyball run`."""
 
     def __init__(self, pid: int, nursery: Nursery, log: Path) -> None:
         self.pid = pid
@@ -63,6 +67,11 @@ class Daemon:
     def kill(self) -> None:
         """End it and whatever it started, as a power cut would."""
         os.killpg(self.pid, signal.SIGKILL)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is gone, by itself or not."""
+        return self._code is not None or self._nursery.has_news
 
     async def end(self) -> int:
         """Wait for its end; the exit code, or minus the signal's number."""
@@ -78,12 +87,16 @@ class Daemon:
 
 
 class Nursery:
-    """Starts daemons, one at a time."""
+    """Starts daemons, one at a time.
 
-    def __init__(self) -> None:
+    Args:
+        modules: to be loaded besides those of every daemon.
+    """
+
+    def __init__(self, *modules: str) -> None:
         environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONWARNINGS": "error"}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _NURSERY],
+            [sys.executable, "-c", _NURSERY, *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -103,16 +116,23 @@ class Nursery:
         self._process.kill()
         self._process.communicate()
 
-    def start(self, config: Path, environment: Mapping[str, str] | None = None) -> Daemon:
-        """A single run on a config folder, begun."""
-        arguments = ["--config", str(config), "run", "--until-idle"]
+    def start(self, config: Path, environment: Mapping[str, str] | None = None, *, until_idle: bool = True) -> Daemon:
+        """A run on a config folder, begun; a single one, unless asked otherwise."""
+        arguments = ["--config", str(config), "run", *(["--until-idle"] if until_idle else [])]
         folder = config.parent
+        (folder / "daemon.log").touch()
         asked = {"arguments": arguments, "folder": str(folder), "environment": dict(environment or {})}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         self._daemon = Daemon(int(self.line()), self, folder / "daemon.log")
         return self._daemon
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is a line to read."""
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def line(self) -> str:
         """The next line that the nursery says."""

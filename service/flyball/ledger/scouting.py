@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from flyball.ledger.codec import micros, pack, row_target, unpack
 from flyball.ledger.mirror import chunks
 from flyball.ledger.planning import effect_row
-from flyball.ledger.tables import effects
+from flyball.ledger.tables import attempts, effects
 from flyball.model.effect import Effect, EffectState, Report
 from flyball.rules.claims import Planned
 
@@ -39,13 +39,15 @@ def takes_back(effect: Effect) -> bool:
 
 def known_to_attempt(connection: Connection, effect: Effect) -> dict[str, Any]:
     """What an attempt at an analysis must know: `earlier` effects of the same rule for the same target, newest first,
-    with what they made and sent; the ids of effects that are `compiling`; the names of `uploads` under way.
+    with what they made and sent; the ids of effects that are `compiling`, and of those that `perhaps` are; the names of
+    `uploads` under way.
     """
     if effect.kind != ANALYSIS or takes_back(effect):
         return {}
     return {
         "earlier": _earlier(connection, effect),
         "compiling": _compiling(connection),
+        "perhaps": _perhaps(connection),
         "uploads": _uploads(connection),
     }
 
@@ -74,6 +76,23 @@ def _compiling(connection: Connection) -> list[str]:
     return [str(row.id) for row in connection.execute(query)]
 
 
+def _perhaps(connection: Connection) -> list[str]:
+    """Effects that may be compiling by now, or be about to: those in the hands of replicas, none of which sees who
+    enters the queue at another one, and those that ended unclear. Who is taken last counts them all.
+    """
+    in_hands = select(attempts.c.effect).where(
+        attempts.c.effect == effects.c.id, attempts.c.ended.is_(None), attempts.c.replica.is_not(None)
+    )
+    query = select(effects.c.id).where(
+        effects.c.kind == ANALYSIS,
+        or_(
+            and_(effects.c.state == _RUNNING, in_hands.exists()),
+            and_(effects.c.state == _WAITING, effects.c.unclear > 0),
+        ),
+    )
+    return [str(row.id) for row in connection.execute(query)]
+
+
 def _uploads(connection: Connection) -> list[str]:
     query = select(effects.c.params).where(effects.c.kind == PREDICTORS, effects.c.state.in_(_UNFINISHED))
     return sorted({str(unpack(row.params).get("name")) for row in connection.execute(query)})
@@ -88,6 +107,8 @@ def after_scout(connection: Connection, effect: Effect, report: Report, state: E
     """What follows from the end of an attempt: a free place is offered, and what was deleted is undone."""
     if effect.kind == ANALYSIS and report.detail.get("stage") not in (COMPILING, QUEUED):
         _call(connection, now)
+    if effect.kind == ANALYSIS and report.detail.get("stage") == QUEUED and "refused" not in report.detail:
+        _ask_again(connection, effect, now)
     if effect.kind == PREDICTORS and state is not EffectState.WAITING:
         _call(connection, now)  # an analysis may have waited for the collection
     if effect.kind == ANALYSIS and state is EffectState.DONE and not takes_back(effect):
@@ -100,6 +121,12 @@ def after_scout(connection: Connection, effect: Effect, report: Report, state: E
             .where(effects.c.id != int(effect.id))
             .values(**values)
         )
+
+
+def _ask_again(connection: Connection, effect: Effect, now: datetime) -> None:
+    """One of those for whom it waits has ended while it was told to wait: it was not there to be called."""
+    if set(effect.params.get("compiling", ())) - set(_compiling(connection)):
+        connection.execute(update(effects).where(effects.c.id == int(effect.id)).values(due=micros(now)))
 
 
 def _free_earlier(connection: Connection, effect: Effect) -> None:

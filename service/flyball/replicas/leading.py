@@ -74,7 +74,7 @@ class Leading:
             try:
                 if self._lease.holds and await self.take():
                     await self._lead_on()
-            except StoreError as error:
+            except (StoreError, Stopping) as error:  # the latter: it was declared dead, and joins again
                 log.warning("leader.waits", reason=str(error))
             finally:
                 self.stand_down()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakes.bench import Bench, Killed, node
-from flyball.ledger.acting import follow_job, waited_for
+from fakes.bench import SITE, Bench, Killed, node
+from flyball.ledger.acting import follow_job, take, waited_for
 from flyball.ledger.limiting import release, unended_jobs
 from flyball.ledger.steering import approve
 from flyball.model.errors import Permanent, UnknownOutcome
@@ -48,6 +48,22 @@ def end(bench: Bench, row_number: int, state: str = "complete") -> None:
     row = bench.effects(kind="launch", state="done")[row_number]
     job = bench.site.end_job(row.job, state)
     bench.ledger.do(lambda connection: follow_job(connection, job, bench.clock.now()))
+
+
+@pytest.mark.parametrize("limits", ["running: 2", "per_day: 2"], ids=["running", "per-day"])
+def test_over_all_replicas(limits: str, bench: Bench) -> None:
+    """What one replica has in its hands counts for the next one, before anything of it was sent."""
+    bench.load(limited(limits))
+    bench.decide("convert", *FILES)
+    now, caps = bench.clock.now(), bench.crew.caps
+
+    def taken(most: int, replica: str) -> list[str]:
+        some = bench.ledger.do(lambda connection: take(connection, now, most, [SITE], caps, replica=replica))
+        return [effect.kind for effect in some if effect.kind == "launch"]
+
+    assert len(taken(1, "host-1-abc~1")) == 1
+    assert len(taken(20, "host-2-def~1")) == 1
+    assert taken(20, "host-1-abc~1") == []
 
 
 def test_so_many_at_a_time(bench: Bench) -> None:

@@ -7,6 +7,7 @@ transaction that stores the looks, and deleted when a worker has dealt with it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -17,7 +18,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Connection
 
 from flyball.adapters.store.postgres.connect import LEDGER_LOCK, driver_of, lock_keys, open_connection
-from flyball.adapters.store.postgres.errors import StoreUnreachable
+from flyball.adapters.store.postgres.errors import StoreUnreachable, refusal
+from flyball.configfile.addresses import shown
 from flyball.ledger.looking import LookKey
 
 TASK: Final = "flyball.look"
@@ -109,12 +111,27 @@ class LookQueue:
         return len(jobs)
 
     async def _work(self, looks: list[list[str]]) -> None:
+        job = asyncio.current_task()
+        if job is not None:
+            job.add_done_callback(_look_at)
         await self._handle([LookKey(*key) for key in looks])
 
 
 def bring_up_queue(address: str) -> None:
-    """Makes procrastinate's tables, or takes the steps that its present version has added, under the ledger's lock."""
-    steps = sorted(_steps())
+    """Makes procrastinate's tables, or takes the steps that its present version has added, under the ledger's lock.
+
+    Raises ConfigError, as opening the ledger does: the database may have gone away since.
+    """
+    try:
+        _take_steps(address, sorted(_steps()))
+    except psycopg.Error as error:
+        told = refusal(error, shown(address))
+        if told is None:
+            raise
+        raise told from None  # the driver's own texts may hold the address
+
+
+def _take_steps(address: str, steps: Sequence[tuple[str, str]]) -> None:
     with open_connection(address) as connection, connection.transaction():
         connection.execute(f"SELECT pg_advisory_xact_lock({lock_keys(LEDGER_LOCK)})".encode())
         connection.execute("CREATE TABLE IF NOT EXISTS flyball_queue_schema (step text NOT NULL)")
@@ -135,6 +152,14 @@ def _steps() -> list[tuple[str, str]]:
 
     folder = Path(procrastinate.schema.SchemaManager.get_migrations_path())
     return [(file.name, file.read_text(encoding="utf-8")) for file in folder.glob("*.sql")]
+
+
+def _look_at(job: asyncio.Task[Any]) -> None:
+    """Take note of how a job ended. One that was dealt with and not struck off because the database went away
+    is given back when its worker is gone (`reap`). Nobody else looks, and Python would say so with a traceback.
+    """
+    if not job.cancelled():
+        job.exception()
 
 
 def _quiet_pool(**arguments: Any) -> AsyncConnectionPool[Any]:

@@ -43,7 +43,6 @@ from flyball.model.errors import Gone, Permanent
 from flyball.rules.keys import fingerprint
 
 MOST_UNCLEAR = 5  # times in a row that the server broke off; then the request itself is to blame
-FOR_A_PLACE = 60.0  # seconds between looks for a place in the queue; the end of another one calls earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +254,10 @@ class Analysing:
         if not effect.params.get("wanted", True):
             return Report(Outcome.SUPERSEDED, dict(found.learnt), "no longer wanted; left as a draft")
         _give_up_on(effect, f"to compile analysis {found.ident}")
-        if not scout.queue.enter(effect.id, effect.params.get("compiling", ())):
+        others = effect.params.get("compiling", ()), effect.params.get("perhaps", ())
+        if pause := scout.queue.enter(effect.id, *others, now=hands.now):
             message = f"{scout.queue.places} analyses are compiling; it waits for a place"
-            return waiting(QUEUED, FOR_A_PLACE, message, found.learnt)
+            return waiting(QUEUED, pause, message, found.learnt)
         since = effect.params.get("since")
         if not isinstance(since, str) or is_retry_of(effect, "since", since):
             since = hands.now.isoformat()
@@ -290,7 +290,7 @@ class Analysing:
         begun = _begun(effect, found.learnt, hands.now)
         if _overdue(effect, begun, hands.now):
             return stuck(effect, found.ident, hands.now, found.learnt)
-        scout.queue.enter(effect.id)
+        scout.queue.hold(effect.id, hands.now)
         sent = found.learnt.get("compiled") or effect.params.get("compiled") or hands.now.isoformat()
         learnt = {**found.learnt, "compiled": sent, "since": begun.isoformat()}
         pause = pause_after(scout, effect, hands.now)

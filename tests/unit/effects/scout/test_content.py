@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pyns.endpoints.utils import build_model as pyns_model
 
+from fakes.clock import START
 from flyball.clients.neuroscout.names import split_custom, without_suffix
 from flyball.effects.scout.comparing import by_people, differing, prints, told
 from flyball.effects.scout.model import build_model, description_of, variables_of
-from flyball.effects.scout.queue import CompileQueue
+from flyball.effects.scout.queue import FOR_A_PLACE, SOON, CompileQueue
 from flyball.rules.keys import once_key, suffix
 
 RUNS = [
@@ -89,11 +91,32 @@ def test_names_and_keys() -> None:
 def test_the_queue_has_so_many_places() -> None:
     """Those of the ledger and those that entered here count once each; who is inside may enter again."""
     queue = CompileQueue(2)
-    assert queue.enter("1", ["1"])
-    assert queue.enter("2", ["1"])
-    assert queue.enter("1", ["1", "2"])
-    assert not queue.enter("3", [])
-    assert not queue.enter("3", ["1", "2"])
+    assert queue.enter("1", ["1"], now=START) == 0
+    assert queue.enter("2", ["1"], now=START) == 0
+    assert queue.enter("1", ["1", "2"], now=START) == 0
+    assert queue.enter("3", [], now=START) == FOR_A_PLACE
+    assert queue.enter("3", ["1", "2"], now=START) == FOR_A_PLACE
     queue.leave("1")
-    assert not queue.enter("3", ["1", "2"])
-    assert queue.enter("3", ["2"])
+    assert queue.enter("3", ["1", "2"], now=START) == FOR_A_PLACE
+    assert queue.enter("3", ["2"], now=START) == 0
+
+
+def test_who_may_be_about_to_compile_is_waited_for_a_moment() -> None:
+    """A replica that was killed, or another one, may have sent the request."""
+    queue = CompileQueue(2)
+    assert queue.enter("1", ["2"], ["3"], now=START) == SOON
+    assert queue.enter("1", ["2"], ["1"], now=START) == 0
+
+
+def test_those_whom_another_replica_has_seen_end_give_their_places_back() -> None:
+    """The ledger tells of all that compile; who entered here before, and is none of them, has ended."""
+    later = START + timedelta(minutes=1)
+    queue = CompileQueue(2, shared=True)
+    for one in ("1", "2"):
+        assert queue.enter(one, now=START) == 0
+    assert queue.enter("3", now=START) == SOON  # it may have been taken before they entered
+    assert queue.enter("3", ["1"], ["2"], now=later) == SOON
+    assert queue.enter("3", ["1"], now=later) == 0
+    alone = CompileQueue(1)
+    assert alone.enter("1", now=START) == 0
+    assert alone.enter("2", now=later) == FOR_A_PLACE

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, inspect
 
 from flyball.adapters.store import migrations
 from flyball.adapters.store.errors import NoLedger
-from flyball.adapters.store.postgres.connect import OLDEST, driver_of
+from flyball.adapters.store.postgres import marks
+from flyball.adapters.store.postgres.connect import OLDEST, driver_of, say
 from flyball.ledger.tables import metadata
 from flyball.model.errors import ConfigError
 
@@ -27,6 +28,7 @@ def bring_up(engine: Engine, place: str) -> None:
             migrations.create(connection)
         elif found != migrations.HEAD:
             migrations.upgrade(connection)
+        say(driver_of(connection), marks.TABLE)
 
 
 def require_current(connection: Connection, place: str) -> None:

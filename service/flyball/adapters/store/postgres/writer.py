@@ -4,11 +4,13 @@ As on SQLite (`adapters.store.writer`), each work runs inside a savepoint of its
 the commit. What differs is that the connection can break at any moment:
 
     before COMMIT was sent     the server undoes the transaction: the same works are run again on a new connection
-    after COMMIT was sent      nobody was told what came of it. The transaction's number was asked for before, and the
-                               server remembers the fate of each number (`pg_xact_status`): the works are run again only
-                               if it says "aborted", and their callers wait until it says anything at all
+    after COMMIT was sent      nobody was told what came of it. With each group a mark of ours is written, and the
+                               transaction's number is asked for. Once the server says that the transaction of that
+                               number has ended (`pg_xact_status`), the mark is looked for: if it is not there, the
+                               works are run again. Their callers wait until that is known
 
-So a work is carried out once, or its caller is told that nothing of it was kept.
+The number alone would not do: a server that crashed gives the numbers of transactions that left no trace to others, and
+tells of those. So a work is carried out once, or its caller is told that nothing of it was kept.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from sqlalchemy import Connection, Engine, Transaction, event
 from flyball.adapters.store.errors import StoreError
 from flyball.adapters.store.postgres.connect import driver_of, say
 from flyball.adapters.store.postgres.errors import StoreUnreachable, is_lost, is_passing, translate
+from flyball.adapters.store.postgres.marks import Marks
 from flyball.adapters.store.works import GroupLostError, Job, WriterThread
 from flyball.model.errors import Stopping
 
@@ -69,6 +72,7 @@ class Writer(WriterThread):
         self._place = place
         self._connect = connect
         self._patience = patience
+        self._marks = Marks()
         self._held: deque[Job] = deque()  # taken from the queue, and not begun
         self._inside_savepoint = False
         self._touched: set[str] = set()
@@ -134,7 +138,7 @@ class Writer(WriterThread):
                     self._run(job, connection, driver, transaction)
                 if self.before_commit is not None and self._touched:
                     self.before_commit(connection, self._touched)
-                number = _number(driver)
+                number = self._marks.write(driver)
                 committing = True
                 transaction.commit()
             except BaseException as error:
@@ -180,6 +184,8 @@ class Writer(WriterThread):
             try:
                 with self._connect() as connection:
                     row = connection.execute("SELECT pg_xact_status(%s::text::xid8)", [number]).fetchone()
+                    if row is not None and row[0] != "in progress":
+                        return self._marks.is_there(connection)
             except psycopg.errors.InvalidParameterValue:
                 return False  # this server never got so far: what was committed elsewhere is not in its ledger
             except psycopg.Error as trouble:
@@ -187,9 +193,6 @@ class Writer(WriterThread):
                 if self._closing.is_set() and pause >= _LONGEST_PAUSE:
                     message = f"the ledger at {self._place} broke off in a commit, and whether it was kept is not known"
                     raise StoreError(message) from error
-            else:
-                if row is not None and row[0] != "in progress":
-                    return bool(row[0] == "committed")
             self._tell(self._expired(self._drained(), error))
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -242,9 +245,3 @@ class Writer(WriterThread):
         found = _WRITES.match(statement)
         if found is not None:
             self._touched.add(found[1])
-
-
-def _number(driver: psycopg.Connection[Any]) -> str | None:
-    """The transaction's number, by which its fate can be asked for; None while it has written nothing."""
-    value = say(driver, b"SELECT pg_current_xact_id_if_assigned()::text").get_value(0, 0)
-    return None if value is None else value.decode()
