@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flow.watched import COMPLETE, DIALECTS, QA, watched
+from flyball.clients.flywheel.client import FlywheelClient
+from flyball.triggers import poller
 
 PLAIN = """
 rules:
@@ -40,6 +44,30 @@ async def test_a_quiet_round_after_a_restart(switches: dict[str, int]) -> None:
         await lab.start(COMPLETE)
         await lab.settle()
         assert await lab.round() <= len(lab.poller.streams(lab.watch.needs))
+
+
+async def test_the_newest_of_each_list_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the first meeting: it tells the site's clock, and is where the polls begin, unless that is long ago by then."""
+    asked: list[str] = []
+    page = FlywheelClient.page
+
+    async def noting(client: FlywheelClient, kind: str, **how: Any) -> Any:
+        if how.get("sort") == "modified:desc":
+            asked.append(kind)
+        return await page(client, kind, **how)
+
+    monkeypatch.setattr(FlywheelClient, "page", noting)
+    levels = ["acquisition", "project", "session", "subject"]
+    for moment, times in ((60.0, 1), (-1.0, 2)):
+        monkeypatch.setattr(poller, "SAME_MOMENT", moment)
+        asked.clear()
+        async with watched(COMPLETE) as lab:
+            lab.session("s1", ("T1w",))
+            await lab.settle()
+            assert sorted(asked) == sorted(levels * times)
+            lab.session("s2", ("T1w",))
+            await lab.settle()
+            assert {"s1", "s2"} <= {path.rpartition("/")[2] for path in await lab.verdicts()}
 
 
 async def test_a_thousand_new_acquisitions() -> None:

@@ -20,6 +20,7 @@ from flyball.clients.exchange import BodyTooLarge
 from flyball.clients.flywheel.client import FlywheelClient
 from flyball.clients.flywheel.filters import since as since_time
 from flyball.clients.flywheel.filters import where
+from flyball.concurrency import each
 from flyball.ledger.mirror import has_some
 from flyball.ledger.noticing import Route, load_cursor, save_cursor
 from flyball.model.errors import SiteError
@@ -36,6 +37,7 @@ from flyball.triggers.weather import is_of_the_site
 from flyball.triggers.window import Window
 
 log = structlog.get_logger()
+SAME_MOMENT = 60.0  # seconds for which the newest time of a stream need not be asked for again
 GLANCE = 50  # rows asked for at a time where a round has to look from the newest backwards
 
 
@@ -85,6 +87,7 @@ class Poller:
         self.lengths = Lengths(site, client, store, clock)
         self._contradicted: set[str] = set()  # streams whose empty answers are wrong
         self._windows: dict[str, Window] = {}
+        self._marks: dict[Stream, tuple[float, datetime]] = {}  # monotonic seconds of the question, and the answer
         self.stamps = ClockEstimate()
         self._rounds_begun: dict[str, datetime] = {}
         self._ahead: set[str] = set()  # streams whose times lie ahead of the site's own clock for good
@@ -112,8 +115,13 @@ class Poller:
     async def start(self, stream: Stream) -> None:
         """Set the cursor of a stream that has none to the newest time on the site, before anything is listed."""
         if await self._cursor(stream) is None:
-            newest = await self._newest(stream)
+            newest = self._mark(stream) or await self._newest(stream)
             await self._save(stream, EPOCH if newest is None else min(newest, self.site_now()))
+
+    def _mark(self, stream: Stream) -> datetime | None:
+        """What the site said of a stream a moment ago, when its clock was to be known."""
+        asked, mark = self._marks.pop(stream, (float("-inf"), None))
+        return mark if self.clock.monotonic() - asked < SAME_MOMENT else None
 
     async def reached(self, stream: Stream) -> datetime:
         """The stream's cursor."""
@@ -132,7 +140,7 @@ class Poller:
         rows = await self.client.page(
             str(stream.level), sort=f"{stream.field}:desc", limit=1, parent=stream.parent, include_all_info=False
         )
-        return max((time for row in rows if (time := stream.time_of(row)) is not None), default=None)
+        return stream.newest_of(rows)
 
     # --- a round
 
@@ -188,17 +196,25 @@ class Poller:
 
     async def newest_stamp(self, needs: Needs) -> datetime | None:
         """The newest change of a container or file, by the site's own stamps; None when nothing is there."""
-        times = []
-        for level in needs.streams:
-            if level not in HIERARCHY or (level is Level.FILE and self.client.dialect.files_endpoint is False):
-                continue
+        times: list[datetime] = []
+        asked = self.clock.monotonic()
+
+        async def ask(level: Level) -> None:
+            stream = Stream(level)
             try:
                 rows = await self.client.page(str(level), sort="modified:desc", limit=1, include_all_info=False)
             except SiteError as error:
                 if is_of_the_site(error):
                     raise
-                continue  # one ill list must not keep the others from being read
-            times += [time for row in rows if (time := parse_time(row.get("modified"))) is not None]
+                return  # one ill list must not keep the others from being read
+            times.extend(time for row in rows if (time := parse_time(row.get("modified"))) is not None)
+            if stream.field == "modified" and (mark := stream.newest_of(rows)) is not None:
+                self._marks[stream] = (asked, mark)
+
+        listed = [level for level in HIERARCHY if level in needs.streams]
+        await each(
+            [one for one in listed if one is not Level.FILE or self.client.dialect.files_endpoint is not False], ask
+        )
         return max(times, default=None)
 
     async def _doubt(self, stream: Stream, asked: datetime, done: Round) -> None:
