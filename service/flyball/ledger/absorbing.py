@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from flyball.ledger.bulk import many
 from flyball.ledger.codec import micros_or_none, node_row, row_node
-from flyball.ledger.mirror import THESE, Change, by_level, chunks, find, upsert
+from flyball.ledger.mirror import THESE, THIS, Change, by_level, chunks, find, upsert
 from flyball.ledger.prints import content_of
 from flyball.ledger.tables import nodes
 from flyball.model.levels import CONTAINERS, HIERARCHY, Level, above
@@ -38,9 +38,7 @@ _OUTLINE = (
 _OUTLINES = select(*_OUTLINE).where(*THESE)
 _TOUCHED = (
     update(nodes)
-    .where(
-        nodes.c.site == bindparam("of_site"), nodes.c.level == bindparam("of_level"), nodes.c.id == bindparam("of_id")
-    )
+    .where(*THIS)
     .values(
         modified=bindparam("new_modified"), revision=bindparam("new_revision"), settled_from=bindparam("new_settled")
     )

@@ -34,10 +34,9 @@ _MOVING = (str(EffectState.PLANNED), str(EffectState.WAITING), str(EffectState.R
 _UNFINISHED = (*_MOVING, str(EffectState.HELD))
 
 # Built once: for few effects at a time, building a statement costs more than running it.
-_CLAIMED = (
-    select(claims.c.subject).where(claims.c.site == bindparam("of_site"), Among(claims.c.subject, "some")).distinct()
-)
-_CLAIMS_ON = select(claims).where(claims.c.site == bindparam("of_site"), Among(claims.c.subject, "some"))
+_ON_TAGS = (claims.c.site == bindparam("of_site"), Among(claims.c.subject, "some"))
+_CLAIMED = select(claims.c.subject).where(*_ON_TAGS).distinct()
+_CLAIMS_ON = select(claims).where(*_ON_TAGS)
 _MARKS_ON = select(marks.c.subject, marks.c.owner).where(
     marks.c.site == bindparam("of_site"), Among(marks.c.subject, "some")
 )
@@ -111,21 +110,18 @@ def load_subjects(connection: Connection, book: Book, subjects: Iterable[Subject
     _load_tries(connection, book, [key for key in wanted if book.marks.get(key) == "trying"])
 
 
-def load_marks(connection: Connection, book: Book, subjects: Iterable[Subject], *, presence: bool = True) -> None:
-    """Add whose some tags are; unless told not to, also whether they are on their containers now."""
+def load_marks(connection: Connection, book: Book, subjects: Iterable[Subject]) -> None:
+    """Add whose some tags are, and whether they are on their containers now."""
     wanted = sorted(set(subjects))
-    for site, some in _by_site(wanted):
-        for subject, owner in connection.execute(_MARKS_ON, {"of_site": site, "some": some}).all():
-            book.marks[(site, subject)] = cast("Mark", owner)
-    if presence:
-        _load_presence(connection, book, wanted)
+    _load_marks_on(connection, book, wanted)
+    _load_presence(connection, book, wanted)
 
 
 def load_standing(connection: Connection, book: Book, subjects: Iterable[Subject]) -> None:
     """Add all claims on some tags, and whose they are: for whoever knows the rest already."""
     wanted = sorted(set(subjects))
     _load_claims_on(connection, book, wanted)
-    load_marks(connection, book, wanted, presence=False)
+    _load_marks_on(connection, book, wanted)
 
 
 def claimed_among(connection: Connection, subjects: Iterable[Subject]) -> set[Subject]:
@@ -141,6 +137,12 @@ def _load_claims_on(connection: Connection, book: Book, wanted: Sequence[Subject
     for site, some in _by_site(wanted):
         for row in connection.execute(_CLAIMS_ON, {"of_site": site, "some": some}).all():
             book.remember(row_claim(row))
+
+
+def _load_marks_on(connection: Connection, book: Book, wanted: Sequence[Subject]) -> None:
+    for site, some in _by_site(wanted):
+        for subject, owner in connection.execute(_MARKS_ON, {"of_site": site, "some": some}).all():
+            book.marks[(site, subject)] = cast("Mark", owner)
 
 
 def _by_site(wanted: Sequence[Subject]) -> Iterator[tuple[str, Sequence[str]]]:

@@ -14,7 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, insert, text
 
-_LAST = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+LAST_OF_SQLITE = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+"""The last number that was given to a row of a table."""
+
 _DRAWN = text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :most)")
 
 
@@ -38,7 +40,7 @@ def many(connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any
         connection.exec_driver_sql(sql, [tuple([row[name] for name in names]) for row in rows])
 
 
-def numbered(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:
+def insert_numbered(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:
     """Insert rows into a table that numbers them; their numbers, in order.
 
     The numbers are drawn before: told afterwards (RETURNING), each row would go through SQLAlchemy by itself.
@@ -49,7 +51,7 @@ def numbered(connection: Connection, table: Table, rows: Sequence[dict[str, Any]
         drawn = connection.execute(_DRAWN, {"name": table.name, "most": len(rows)}).scalars().all()
         numbers = sorted(int(number) for number in drawn)
     else:  # one transaction writes at a time, and a number that was given is on record, also without its row
-        last = connection.execute(_LAST, {"name": table.name}).scalar() or 0
+        last = connection.scalar(LAST_OF_SQLITE, {"name": table.name}) or 0
         numbers = list(range(last + 1, last + 1 + len(rows)))
     many(connection, _inserting(table), [{"id": number, **row} for number, row in zip(numbers, rows, strict=True)])
     return numbers

@@ -25,15 +25,14 @@ THESE = (
     nodes.c.level == bindparam("of_level"),
     Among(nodes.c.id, "some"),
 )
+THIS = (
+    nodes.c.site == bindparam("of_site"),
+    nodes.c.level == bindparam("of_level"),
+    nodes.c.id == bindparam("of_id"),
+)
 _NODES = select(nodes).where(*THESE)
 _KNOWN = select(nodes.c.id).where(*THESE, nodes.c.presence == str(Presence.PRESENT))
-_REWRITTEN = (
-    update(nodes)
-    .where(
-        nodes.c.site == bindparam("of_site"), nodes.c.level == bindparam("of_level"), nodes.c.id == bindparam("of_id")
-    )
-    .values(doc=bindparam("new_doc"), whole=bindparam("new_whole"))
-)
+_REWRITTEN = update(nodes).where(*THIS).values(doc=bindparam("new_doc"), whole=bindparam("new_whole"))
 _TAGGED = select(nodes.c.id, nodes.c.doc).where(*THESE, nodes.c.tags_known.is_(True))
 
 

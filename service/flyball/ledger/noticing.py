@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select
 
 from flyball.ledger.absorbing import absorb, mark_presence
 from flyball.ledger.among import Among
-from flyball.ledger.bulk import numbered
+from flyball.ledger.bulk import insert_numbered
 from flyball.ledger.codec import micros, moment, pack, unpack
 from flyball.ledger.echoes import echoes
 from flyball.ledger.looking import Look, Owed, owe, owe_all
@@ -143,7 +143,7 @@ def store_events(connection: Connection, seen: Sequence[Seen], *, source: str, n
     if not seen:
         return {}
     stamp = micros(now)
-    numbers = numbered(connection, events, [_event(one, source, stamp) for one in seen])
+    numbers = insert_numbered(connection, events, [_event(one, source, stamp) for one in seen])
     return {(one.site, one.level, one.node): number for one, number in zip(seen, numbers, strict=True)}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
 from flyball.ledger.among import Among
-from flyball.ledger.bulk import many, numbered
+from flyball.ledger.bulk import insert_numbered, many
 from flyball.ledger.codec import micros, pack
 from flyball.ledger.mirror import chunks
 from flyball.ledger.prints import print_of
@@ -128,7 +128,7 @@ def record(connection: Connection, batch: Sequence[Decided], now: datetime) -> l
     for some in chunks(replaced):
         connection.execute(update(decisions).where(decisions.c.id.in_(some)).values(current=False))
     if fresh:
-        given = numbered(connection, decisions, [row for _, row in fresh])
+        given = insert_numbered(connection, decisions, [row for _, row in fresh])
         for (place, _), number in zip(fresh, given, strict=True):
             numbers[place] = number
     return numbers

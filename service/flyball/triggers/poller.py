@@ -140,7 +140,7 @@ class Poller:
         rows = await self.client.page(
             str(stream.level), sort=f"{stream.field}:desc", limit=1, parent=stream.parent, include_all_info=False
         )
-        return stream.newest_of(rows)
+        return max((time for row in rows if (time := stream.time_of(row)) is not None), default=None)
 
     # --- a round
 
@@ -202,13 +202,13 @@ class Poller:
         async def ask(level: Level) -> None:
             stream = Stream(level)
             try:
-                rows = await self.client.page(str(level), sort="modified:desc", limit=1, include_all_info=False)
+                mark = await self._newest(stream)
             except SiteError as error:
                 if is_of_the_site(error):
                     raise
                 return  # one ill list must not keep the others from being read
-            times.extend(time for row in rows if (time := parse_time(row.get("modified"))) is not None)
-            if stream.field == "modified" and (mark := stream.newest_of(rows)) is not None:
+            if mark is not None:
+                times.append(mark)
                 self._marks[stream] = (asked, mark)
 
         listed = [level for level in HIERARCHY if level in needs.streams]

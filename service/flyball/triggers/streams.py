@@ -6,7 +6,7 @@ sites without `/files` an upload moves only the file, and is asked for by `files
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,10 +53,6 @@ class Stream:
         entries = files if isinstance(files, list) else []
         times = [parse_time(entry.get("modified")) for entry in entries if isinstance(entry, Mapping)]
         return max((time for time in times if time is not None), default=None)
-
-    def newest_of(self, rows: Iterable[Mapping[str, Any]]) -> datetime | None:
-        """The newest of the rows' times."""
-        return max((time for row in rows if (time := self.time_of(row)) is not None), default=None)
 
 
 def streams_of(needs: Needs, dialect: Dialect, projects: Collection[str]) -> list[Stream]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from fakes.ledger import MemoryLedger
 from flyball.ledger.among import Among
-from flyball.ledger.bulk import numbered
+from flyball.ledger.bulk import insert_numbered
 from flyball.ledger.tables import events
 
 ODD = ["plain", "with 'quotes' and \"more\"", "a,b]", "\\", "é😀", "", "0", "null"]
@@ -20,7 +20,7 @@ ODD = ["plain", "with 'quotes' and \"more\"", "a,b]", "\\", "é😀", "", "0", "
 def ledger(request: pytest.FixtureRequest) -> Iterator[MemoryLedger]:
     """A ledger with an event on each of the odd nodes."""
     made = MemoryLedger(postgres=request.param)
-    made.do(lambda connection: numbered(connection, events, [_event(node) for node in ODD]))
+    made.do(lambda connection: insert_numbered(connection, events, [_event(node) for node in ODD]))
     yield made
     asyncio.run(made.close())
 
@@ -71,9 +71,9 @@ def test_whole_numbers(ledger: MemoryLedger) -> None:
 
 def test_numbers_go_on(ledger: MemoryLedger) -> None:
     """No number is given twice, also when rows were cleared away."""
-    given = ledger.do(lambda connection: numbered(connection, events, [_event("a"), _event("b")]))
+    given = ledger.do(lambda connection: insert_numbered(connection, events, [_event("a"), _event("b")]))
     assert given == [len(ODD) + 1, len(ODD) + 2]
     ledger.do(lambda connection: connection.execute(events.delete()).close())
-    assert ledger.do(lambda connection: numbered(connection, events, [_event("c")])) == [len(ODD) + 3]
-    assert ledger.do(lambda connection: numbered(connection, events, [])) == []
+    assert ledger.do(lambda connection: insert_numbered(connection, events, [_event("c")])) == [len(ODD) + 3]
+    assert ledger.do(lambda connection: insert_numbered(connection, events, [])) == []
     assert nodes(ledger, ["c"]) == ["c"]

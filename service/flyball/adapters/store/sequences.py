@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from flyball.ledger.bulk import LAST_OF_SQLITE
 from flyball.ledger.portable import numbered
 
-_LAST_OF_SQLITE: Final = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
 _FORGET_IN_SQLITE: Final = text("DELETE FROM sqlite_sequence WHERE name = :name")
 _SET_IN_SQLITE: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)")
 _NAME_IN_POSTGRES: Final = text("SELECT pg_get_serial_sequence(:name, 'id')")
@@ -22,7 +22,7 @@ def last_numbers(connection: Connection) -> dict[str, int]:
     for table in numbered():
         last: int | None
         if connection.dialect.name == "sqlite":
-            last = connection.scalar(_LAST_OF_SQLITE, {"name": table.name})
+            last = connection.scalar(LAST_OF_SQLITE, {"name": table.name})
         else:
             sequence = connection.scalar(_NAME_IN_POSTGRES, {"name": table.name})
             last = connection.scalar(text(f"SELECT CASE WHEN is_called THEN last_value END FROM {sequence}"))  # noqa: S608 - the database's own name
